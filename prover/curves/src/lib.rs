@@ -1,0 +1,24 @@
+//! The Pasta fields and curves that Mina's proof system runs on, on arkworks types.
+//!
+//! | name | base field | scalar field | role |
+//! |---|---|---|---|
+//! | [`Pallas`] | [`Fp`] | [`Fq`] | commitments of wrap proofs; Mina's signatures |
+//! | [`Vesta`] | [`Fq`] | [`Fp`] | commitments of step proofs |
+//!
+//! Both curves are `y² = x³ + 5` of prime order, each over the other's scalar field, with an
+//! efficient endomorphism `φ(x, y) = (ξ·x, y) = [λ](x, y)`.
+#![cfg_attr(not(feature = "std"), no_std)]
+
+extern crate alloc;
+
+mod curves;
+mod endo;
+mod fields;
+mod group_map;
+mod msm;
+
+pub use curves::{Pallas, PallasConfig, PastaCurve, Point, ProjectivePoint, Vesta, VestaConfig};
+pub use endo::ScalarChallenge;
+pub use fields::{Fp, FpParams, Fq, FqParams, PastaField};
+pub use group_map::GroupMap;
+pub use msm::msm;
