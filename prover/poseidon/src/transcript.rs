@@ -3,6 +3,8 @@
 //! The Fq-sponge absorbs commitments in the curve's base field and gives challenges as scalars;
 //! the Fr-sponge absorbs evaluations in the scalar field.
 
+use core::fmt::Debug;
+
 use ark_ec::AffineRepr;
 use ark_ff::{AdditiveGroup, PrimeField};
 use mina_curves::{PallasConfig, PastaCurve, PastaField, Point, ScalarChallenge, VestaConfig};
@@ -10,7 +12,12 @@ use mina_curves::{PallasConfig, PastaCurve, PastaField, Point, ScalarChallenge, 
 use crate::{permutation::PoseidonField, sponge::Sponge};
 
 /// A Pasta curve both of whose fields have Poseidon constants: what Kimchi is generic over.
-pub trait KimchiCurve: PastaCurve<BaseField: PoseidonField, ScalarField: PoseidonField> {}
+///
+/// The bounds on the marker type let types that are generic over it derive the same traits.
+pub trait KimchiCurve:
+    PastaCurve<BaseField: PoseidonField, ScalarField: PoseidonField> + Copy + Debug + Eq
+{
+}
 
 impl KimchiCurve for PallasConfig {}
 impl KimchiCurve for VestaConfig {}

@@ -1,0 +1,301 @@
+//! The structured reference string and commitments under it.
+
+use core::{any::Any, fmt};
+use std::{
+    any::TypeId,
+    collections::BTreeMap,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
+
+use ark_ec::CurveGroup;
+use blake2::{Blake2b512, Digest};
+use mina_curves::{PastaField, Point, ProjectivePoint};
+use mina_poseidon::KimchiCurve;
+use rayon::prelude::*;
+
+use crate::{
+    commitment::Commitment,
+    lagrange::{self, LagrangeBasis},
+};
+
+/// The largest SRS that [`Srs::new`] derives: 2^24 bases, a gibibyte.
+pub const MAX_SRS_SIZE: usize = 1 << 24;
+
+/// Bases per batch of the group map: the inversions of a batch cost one.
+const DERIVATION_BATCH: usize = 256;
+
+/// The bases `G₀ … Gₙ₋₁` of coefficients and the base `H` of blinders.
+///
+/// Nobody knows a relation between them: `Gᵢ` is the group map of
+/// `Blake2b-512(i as 4 big-endian bytes)`, and `H` that of `Blake2b-512("srs_misc" ‖ 0⁴)`. A smaller
+/// SRS is a prefix of a larger one. Source: o1-labs/proof-systems `poly-commitment/src/ipa.rs`.
+pub struct Srs<C: KimchiCurve> {
+    g: Vec<Point<C>>,
+    h: Point<C>,
+    lagrange: OnceMap<usize, Arc<LagrangeBasis<C>>>,
+}
+
+impl<C: KimchiCurve> Srs<C> {
+    /// Derives an SRS of `size` bases. See [`Srs::shared`] for one that is derived once.
+    ///
+    /// # Panics
+    /// If `size` is not [supported](Self::supports): check sizes that come from outside.
+    pub fn new(size: usize) -> Self {
+        assert!(Self::supports(size), "SRS size {size} is not a power of two up to {MAX_SRS_SIZE}");
+        // A power of two up to 2^24, so every index fits.
+        let seeds: Vec<C::BaseField> = (0..size as u32)
+            .into_par_iter()
+            .map(|i| seed_to_field(&Blake2b512::digest(i.to_be_bytes())))
+            .collect();
+        let g = seeds
+            .par_chunks(DERIVATION_BATCH)
+            .flat_map_iter(|seeds| C::group_map().to_group_many(seeds))
+            .map(|(x, y)| Point::<C>::new_unchecked(x, y))
+            .collect();
+        let misc = Blake2b512::new_with_prefix(b"srs_misc").chain_update(0u32.to_be_bytes());
+        let (x, y) = C::group_map().to_group(seed_to_field(&misc.finalize()));
+        Self { g, h: Point::<C>::new_unchecked(x, y), lagrange: OnceMap::default() }
+    }
+
+    /// The SRS of this size that all of the process shares, derived at the first call.
+    ///
+    /// # Panics
+    /// As [`Srs::new`].
+    pub fn shared(size: usize) -> Arc<Self> {
+        type Shared = Arc<dyn Any + Send + Sync>;
+        static SHARED: OnceMap<(TypeId, usize), Shared> = OnceMap::new();
+        assert!(Self::supports(size), "SRS size {size} is not a power of two up to {MAX_SRS_SIZE}");
+        let shared = SHARED.get_or_init((TypeId::of::<C>(), size), || Arc::new(Self::new(size)));
+        shared.downcast().expect("the key holds the type")
+    }
+
+    /// Whether `size` is one that this crate derives: a power of two up to [`MAX_SRS_SIZE`].
+    pub fn supports(size: usize) -> bool {
+        size.is_power_of_two() && size <= MAX_SRS_SIZE
+    }
+
+    /// The bases of coefficients.
+    pub fn g(&self) -> &[Point<C>] {
+        &self.g
+    }
+
+    /// The base of blinders.
+    pub fn h(&self) -> Point<C> {
+        self.h
+    }
+
+    /// The number of coefficient bases, a power of two.
+    pub fn size(&self) -> usize {
+        self.g.len()
+    }
+
+    /// Rounds of the inner-product argument: `log₂` of the size.
+    pub fn rounds(&self) -> usize {
+        self.g.len().trailing_zeros() as usize
+    }
+
+    /// Commitments to the Lagrange polynomials of the domain of `domain_size`-th roots of unity:
+    /// `domain_size` commitments of `⌈domain_size / size⌉` chunks, computed once per size.
+    ///
+    /// # Panics
+    /// If `domain_size` is not a power of two of at most 2^32.
+    pub fn lagrange_basis(&self, domain_size: usize) -> Arc<Vec<Commitment<C>>> {
+        self.lagrange(domain_size).commitments()
+    }
+
+    fn lagrange(&self, domain_size: usize) -> Arc<LagrangeBasis<C>> {
+        assert!(
+            domain_size.is_power_of_two() && domain_size.trailing_zeros() <= 32,
+            "domain size {domain_size} is not a power of two up to 2^32"
+        );
+        self.lagrange.get_or_init(domain_size, || Arc::new(lagrange::basis(&self.g, domain_size)))
+    }
+
+    /// Commits to a polynomial by its coefficients, lowest first, without blinding: a chunk per
+    /// [`size`](Self::size) coefficients, padded with infinity to at least `num_chunks` chunks and
+    /// never none.
+    pub fn commit(&self, coefficients: &[C::ScalarField], num_chunks: usize) -> Commitment<C> {
+        let mut sums: Vec<ProjectivePoint<C>> = coefficients
+            .chunks(self.size())
+            .map(|chunk| mina_curves::msm(&self.g, chunk))
+            .collect();
+        sums.resize(sums.len().max(num_chunks).max(1), ProjectivePoint::<C>::default());
+        Commitment::new(ProjectivePoint::<C>::normalize_batch(&sums))
+    }
+
+    /// Commits to the polynomial of degree below `domain_size` with these values at the
+    /// `domain_size`-th roots of unity, without blinding, in `⌈domain_size / size⌉` chunks. Missing
+    /// values at the end count as zero, so a short list of public inputs needs no padding.
+    ///
+    /// # Panics
+    /// As [`Srs::lagrange_basis`], or if there are more values than the domain has elements.
+    pub fn commit_evaluations(
+        &self,
+        domain_size: usize,
+        evals: &[C::ScalarField],
+    ) -> Commitment<C> {
+        assert!(evals.len() <= domain_size, "{} values on {domain_size} points", evals.len());
+        let basis = self.lagrange(domain_size);
+        let sums: Vec<ProjectivePoint<C>> =
+            basis.chunks().iter().map(|bases| mina_curves::msm(bases, evals)).collect();
+        Commitment::new(ProjectivePoint::<C>::normalize_batch(&sums))
+    }
+
+    /// Adds `blinders[i]·H` to chunk `i`.
+    ///
+    /// # Panics
+    /// If there is not exactly one blinder per chunk.
+    pub fn blind(&self, commitment: &Commitment<C>, blinders: &[C::ScalarField]) -> Commitment<C> {
+        assert_eq!(commitment.len(), blinders.len(), "one blinder per chunk");
+        let sums: Vec<ProjectivePoint<C>> = commitment
+            .chunks
+            .iter()
+            .zip(blinders)
+            .map(|(chunk, blinder)| self.h * *blinder + chunk)
+            .collect();
+        Commitment::new(ProjectivePoint::<C>::normalize_batch(&sums))
+    }
+}
+
+impl<C: KimchiCurve> fmt::Debug for Srs<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Srs").field("curve", &C::NAME).field("size", &self.size()).finish()
+    }
+}
+
+/// The first 31 bytes of a digest as a field element: each byte's bits are reversed, and the result
+/// is read as a big-endian integer of 248 bits.
+fn seed_to_field<F: PastaField>(digest: &[u8]) -> F {
+    let value = digest.iter().take(31).fold([0u64; 4], |[a, b, c, d], byte| {
+        let low = u64::from(byte.reverse_bits());
+        [a << 8 | low, b << 8 | a >> 56, c << 8 | b >> 56, d << 8 | c >> 56]
+    });
+    F::from_limbs(value).expect("248 bits are below the modulus")
+}
+
+/// A map whose values are computed once each, also when many threads ask at the same time.
+pub(crate) struct OnceMap<K, V>(Mutex<BTreeMap<K, Arc<OnceLock<V>>>>);
+
+impl<K, V> Default for OnceMap<K, V> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<K, V> OnceMap<K, V> {
+    pub(crate) const fn new() -> Self {
+        Self(Mutex::new(BTreeMap::new()))
+    }
+}
+
+impl<K: Ord, V: Clone + Send + Sync> OnceMap<K, V> {
+    pub(crate) fn get_or_init(&self, key: K, init: impl FnOnce() -> V + Send) -> V {
+        // The map is consistent at any time a thread could panic, so a poisoned lock is usable.
+        let cell = Arc::clone(
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default(),
+        );
+        cell.get_or_init(|| isolated(init)).clone()
+    }
+}
+
+/// Runs `work` in a thread pool of its own, waiting without stealing other work.
+///
+/// A worker of the shared pool that waited inside a `OnceLock` could steal a task that asks for the
+/// same value, or all workers could wait for a value whose computation needs one of them: both would
+/// hang for ever.
+fn isolated<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    let in_own_pool = || match rayon::ThreadPoolBuilder::new().build() {
+        Ok(pool) => pool.install(work),
+        // No threads to be had: the current pool is better than none.
+        Err(_) => work(),
+    };
+    std::thread::scope(|scope| match scope.spawn(in_own_pool).join() {
+        Ok(value) => value,
+        Err(panic) => std::panic::resume_unwind(panic),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use ark_ec::AffineRepr;
+    use ark_ff::{AdditiveGroup, Field};
+    use ark_serialize::CanonicalSerialize;
+    use mina_curves::{PallasConfig, VestaConfig};
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Vectors {
+        size: usize,
+        g: BTreeMap<usize, String>,
+        h: String,
+    }
+
+    fn hex<C: KimchiCurve>(point: &Point<C>) -> String {
+        let mut bytes = Vec::new();
+        point.serialize_compressed(&mut bytes).unwrap();
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    fn matches_upstream<C: KimchiCurve>(json: &str) {
+        let vectors: Vectors = serde_json::from_str(json).unwrap();
+        let srs = Srs::<C>::new(vectors.size);
+        assert!(vectors.g.len() > 10);
+        for (i, expected) in &vectors.g {
+            assert_eq!(&hex(&srs.g()[*i]), expected, "{} base {i}", C::NAME);
+        }
+        assert_eq!(hex(&srs.h()), vectors.h, "{} h", C::NAME);
+    }
+
+    #[test]
+    fn bases_match_upstream() {
+        matches_upstream::<PallasConfig>(include_str!("../../../tests/vectors/srs/pallas.json"));
+        matches_upstream::<VestaConfig>(include_str!("../../../tests/vectors/srs/vesta.json"));
+    }
+
+    #[test]
+    fn shared_is_derived_once_even_from_inside_the_pool() {
+        let all: Vec<_> = (0..64).into_par_iter().map(|_| Srs::<VestaConfig>::shared(8)).collect();
+        assert!(all.iter().all(|srs| Arc::ptr_eq(srs, &all[0])));
+        assert_eq!(Srs::<PallasConfig>::shared(8).size(), 8);
+        all.par_iter().for_each(|srs| {
+            assert_eq!(srs.lagrange_basis(16).len(), 16);
+        });
+    }
+
+    #[test]
+    fn unsupported_sizes() {
+        for size in [0, 3, MAX_SRS_SIZE * 2, usize::MAX] {
+            assert!(!Srs::<VestaConfig>::supports(size));
+        }
+        assert!(Srs::<VestaConfig>::supports(1));
+    }
+
+    #[test]
+    fn commits_chunk_by_chunk_and_pads() {
+        type F = mina_curves::Fp;
+        let srs = Srs::<VestaConfig>::new(4);
+        let f: Vec<F> = (1..=6u64).map(F::from).collect();
+        let commitment = srs.commit(&f, 3);
+        let sum = |coefficients: &[F]| {
+            coefficients
+                .iter()
+                .zip(srs.g())
+                .fold(ProjectivePoint::<VestaConfig>::default(), |acc, (c, g)| acc + *g * *c)
+                .into_affine()
+        };
+        assert_eq!(commitment.chunks[0], sum(&f[..4]));
+        assert_eq!(commitment.chunks[1], sum(&f[4..]));
+        assert!(commitment.chunks[2].is_zero());
+        assert_eq!(srs.commit(&[], 0).len(), 1);
+        assert_eq!(srs.commit(&f, 0).len(), 2);
+
+        let blinded = srs.blind(&commitment, &[F::ONE, F::ZERO, F::from(2u64)]);
+        assert_eq!(blinded.chunks[0], (commitment.chunks[0] + srs.h()).into_affine());
+        assert_eq!(blinded.chunks[1], commitment.chunks[1]);
+        assert_eq!(blinded.chunks[2], (srs.h() + srs.h()).into_affine());
+    }
+}
