@@ -6,7 +6,7 @@ use thiserror::Error;
 /// and `polynomial` in the claim's combination order.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
-pub enum VerifyError {
+pub enum OpeningError {
     /// The argument does not have one round per halving of the SRS.
     #[error("claim {claim}: opening proof has {got} rounds, expected {expected}")]
     Rounds {

@@ -28,7 +28,7 @@ mod verifier;
 
 pub use challenge_polynomial::{b_poly, b_poly_coefficients};
 pub use commitment::Commitment;
-pub use error::VerifyError;
+pub use error::OpeningError;
 pub use opening::{Challenges, OpeningProof, combined_inner_product, shift_scalar};
 pub use prover::OpenPolynomial;
 pub use srs::{MAX_SRS_SIZE, Srs};

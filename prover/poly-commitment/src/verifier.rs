@@ -1,7 +1,5 @@
 //! The verifier of batches of opening proofs.
 
-use std::borrow::Cow;
-
 use ark_ff::{AdditiveGroup, Field, UniformRand, Zero};
 use mina_curves::Point;
 use mina_poseidon::{FqSponge, KimchiCurve};
@@ -11,16 +9,16 @@ use rayon::prelude::*;
 use crate::{
     challenge_polynomial::{b_poly, b_poly_coefficients},
     commitment::Commitment,
-    error::VerifyError,
+    error::OpeningError,
     opening::{OpeningProof, final_challenge, inner_product_base, inner_product_of},
     srs::Srs,
 };
 
 /// A committed polynomial and its claimed values.
 #[derive(Clone, Debug)]
-pub struct Evaluated<'a, C: KimchiCurve> {
+pub struct Evaluated<C: KimchiCurve> {
     /// The commitment.
-    pub commitment: Cow<'a, Commitment<C>>,
+    pub commitment: Commitment<C>,
     /// `evaluations[point][chunk]`: as many points as the claim has, as many chunks as the
     /// commitment.
     pub evaluations: Vec<Vec<C::ScalarField>>,
@@ -32,7 +30,7 @@ pub struct OpeningClaim<'a, C: KimchiCurve> {
     /// The transcript, which has absorbed everything before the combined inner product.
     pub sponge: FqSponge<C>,
     /// The polynomials, in the transcript's combination order.
-    pub evaluations: Vec<Evaluated<'a, C>>,
+    pub evaluations: Vec<Evaluated<C>>,
     /// Where they are evaluated.
     pub points: Vec<C::ScalarField>,
     /// Combines the chunks of all polynomials.
@@ -59,12 +57,12 @@ impl<C: KimchiCurve> Srs<C> {
     ///
     /// # Errors
     /// The first claim of a wrong shape or with a combined inner product that is not that of its
-    /// evaluations; else [`VerifyError::Equation`] if any proof of the batch is invalid.
+    /// evaluations; else [`OpeningError::Equation`] if any proof of the batch is invalid.
     pub fn verify<R: RngCore + CryptoRng>(
         &self,
         claims: &[OpeningClaim<'_, C>],
         rng: &mut R,
-    ) -> Result<(), VerifyError> {
+    ) -> Result<(), OpeningError> {
         for (i, claim) in claims.iter().enumerate() {
             claim.check_shape(i, self.rounds())?;
         }
@@ -78,33 +76,33 @@ impl<C: KimchiCurve> Srs<C> {
             equation.add(claim, weights);
             weights = (weights.0 * scale, weights.1 * sg_scale);
         }
-        if equation.holds() { Ok(()) } else { Err(VerifyError::Equation { claims: claims.len() }) }
+        if equation.holds() { Ok(()) } else { Err(OpeningError::Equation { claims: claims.len() }) }
     }
 }
 
 impl<C: KimchiCurve> OpeningClaim<'_, C> {
     /// Checks everything that can be wrong without any curve operation.
-    fn check_shape(&self, claim: usize, rounds: usize) -> Result<(), VerifyError> {
+    fn check_shape(&self, claim: usize, rounds: usize) -> Result<(), OpeningError> {
         if self.opening.lr.len() != rounds {
             let got = self.opening.lr.len();
-            return Err(VerifyError::Rounds { claim, expected: rounds, got });
+            return Err(OpeningError::Rounds { claim, expected: rounds, got });
         }
         for (polynomial, evaluated) in self.evaluations.iter().enumerate() {
             let (expected, got) = (self.points.len(), evaluated.evaluations.len());
             if expected != got {
-                return Err(VerifyError::Evaluations { claim, polynomial, expected, got });
+                return Err(OpeningError::Evaluations { claim, polynomial, expected, got });
             }
             for evaluation in &evaluated.evaluations {
                 let (expected, got) = (evaluated.commitment.len(), evaluation.len());
                 if expected != got {
-                    return Err(VerifyError::Chunks { claim, polynomial, expected, got });
+                    return Err(OpeningError::Chunks { claim, polynomial, expected, got });
                 }
             }
         }
         let values = self.evaluations.iter().map(|e| e.evaluations.as_slice());
         let expected = inner_product_of(self.polyscale, self.evalscale, values);
         if expected != self.combined_inner_product {
-            return Err(VerifyError::CombinedInnerProduct {
+            return Err(OpeningError::CombinedInnerProduct {
                 claim,
                 expected: expected.to_string(),
                 got: self.combined_inner_product.to_string(),

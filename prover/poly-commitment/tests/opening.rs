@@ -1,13 +1,11 @@
 //! Opening and verifying: round trips, tampering, batches.
 
-use std::borrow::Cow;
-
 use ark_ec::{AffineRepr, CurveGroup};
 use ark_ff::{AdditiveGroup, Field, UniformRand};
 use mina_curves::{PallasConfig, Point, VestaConfig};
 use mina_poseidon::{FqSponge, KimchiCurve};
 use poly_commitment::{
-    Commitment, Evaluated, OpenPolynomial, OpeningClaim, OpeningProof, Srs, VerifyError,
+    Commitment, Evaluated, OpenPolynomial, OpeningClaim, OpeningError, OpeningProof, Srs,
     combined_inner_product,
 };
 use rand::{Rng, SeedableRng};
@@ -55,8 +53,8 @@ impl<C: KimchiCurve> Instance<C> {
     }
 
     fn claim(&self) -> OpeningClaim<'_, C> {
-        let evaluated = |(commitment, evaluations): (_, &Vec<_>)| Evaluated {
-            commitment: Cow::Borrowed(commitment),
+        let evaluated = |(commitment, evaluations): (&Commitment<C>, &Vec<_>)| Evaluated {
+            commitment: commitment.clone(),
             evaluations: evaluations.clone(),
         };
         OpeningClaim {
@@ -74,7 +72,7 @@ impl<C: KimchiCurve> Instance<C> {
         }
     }
 
-    fn verify(&self, srs: &Srs<C>, rng: &mut ChaCha20Rng) -> Result<(), VerifyError> {
+    fn verify(&self, srs: &Srs<C>, rng: &mut ChaCha20Rng) -> Result<(), OpeningError> {
         srs.verify(&[self.claim()], rng)
     }
 }
@@ -163,7 +161,7 @@ fn tampered<C: KimchiCurve>() {
         let mut instance = Instance { opening: valid.opening.clone(), ..valid.copy() };
         change(&mut instance);
         let got = instance.verify(&srs, &mut rng);
-        assert_eq!(got, Err(VerifyError::Equation { claims: 1 }), "{name}");
+        assert_eq!(got, Err(OpeningError::Equation { claims: 1 }), "{name}");
     }
 }
 
@@ -196,29 +194,29 @@ fn wrong_shapes_are_named() {
 
     let mut short = valid.copy();
     short.opening.lr.pop();
-    let expected = VerifyError::Rounds { claim: 0, expected: 3, got: 2 };
+    let expected = OpeningError::Rounds { claim: 0, expected: 3, got: 2 };
     assert_eq!(short.verify(&srs, &mut rng), Err(expected));
     let mut long = valid.copy();
     long.opening.lr = vec![valid.opening.lr[0]; 100];
-    let expected = VerifyError::Rounds { claim: 0, expected: 3, got: 100 };
+    let expected = OpeningError::Rounds { claim: 0, expected: 3, got: 100 };
     assert_eq!(long.verify(&srs, &mut rng), Err(expected));
 
     let mut missing = valid.copy();
     missing.evaluations[2].pop();
-    let expected = VerifyError::Evaluations { claim: 0, polynomial: 2, expected: 2, got: 1 };
+    let expected = OpeningError::Evaluations { claim: 0, polynomial: 2, expected: 2, got: 1 };
     assert_eq!(missing.verify(&srs, &mut rng), Err(expected));
 
     for (point, chunks) in [(0, 0), (1, 1), (1, 4)] {
         let mut ragged = valid.copy();
         ragged.evaluations[2][point].resize(chunks, Field::ONE);
-        let expected = VerifyError::Chunks { claim: 0, polynomial: 2, expected: 3, got: chunks };
+        let expected = OpeningError::Chunks { claim: 0, polynomial: 2, expected: 3, got: chunks };
         assert_eq!(ragged.verify(&srs, &mut rng), Err(expected));
     }
 
     let mut claim = valid.claim();
     claim.combined_inner_product += <C as ark_ec::CurveConfig>::ScalarField::ONE;
     let got = srs.verify(&[valid.claim(), claim], &mut rng);
-    assert!(matches!(got, Err(VerifyError::CombinedInnerProduct { claim: 1, .. })), "{got:?}");
+    assert!(matches!(got, Err(OpeningError::CombinedInnerProduct { claim: 1, .. })), "{got:?}");
 }
 
 fn batch<C: KimchiCurve>() {
@@ -237,7 +235,7 @@ fn batch<C: KimchiCurve>() {
     for i in 0..instances.len() {
         let z1 = instances[i].opening.z1;
         instances[i].opening.z1 = C::ScalarField::rand(&mut rng);
-        assert_eq!(verify(&instances, &mut rng), Err(VerifyError::Equation { claims: 5 }));
+        assert_eq!(verify(&instances, &mut rng), Err(OpeningError::Equation { claims: 5 }));
         instances[i].opening.z1 = z1;
     }
 
@@ -247,7 +245,7 @@ fn batch<C: KimchiCurve>() {
         let (a, b) = (instances[i].opening.sg, instances[i + 1].opening.sg);
         instances[i].opening.sg = (a + offset).into_affine();
         instances[i + 1].opening.sg = (b - offset).into_affine();
-        assert_eq!(verify(&instances, &mut rng), Err(VerifyError::Equation { claims: 5 }));
+        assert_eq!(verify(&instances, &mut rng), Err(OpeningError::Equation { claims: 5 }));
         instances[i].opening.sg = a;
         instances[i + 1].opening.sg = b;
     }
