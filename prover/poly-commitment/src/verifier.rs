@@ -70,7 +70,9 @@ impl<C: KimchiCurve> Srs<C> {
             return Ok(());
         }
         let [scale, sg_scale] = [(); 2].map(|()| C::ScalarField::rand(rng));
-        let mut weights = (C::ScalarField::ONE, C::ScalarField::ONE);
+        // The equation of sg starts at a random weight, not at 1 like the other: sg is in no
+        // transcript, so with equal weights it could be solved for after the challenges.
+        let mut weights = (C::ScalarField::ONE, sg_scale);
         let mut equation = Equation::new(self);
         for claim in claims {
             equation.add(claim, weights);

@@ -1,0 +1,37 @@
+//! Kimchi, the PLONK variant that Mina's proofs are made with: gates, verifier and prover,
+//! interchangeable proof by proof with o1-labs' implementation.
+//!
+//! Specification: o1-labs/proof-systems, `book/docs/specs/kimchi.md`.
+
+mod codec;
+mod domain;
+mod env;
+mod error;
+mod features;
+mod gate;
+mod gates;
+mod index;
+mod linearization;
+mod lookup;
+mod proof;
+mod transcript;
+mod verifier;
+
+pub use codec::{CodecError, Fixture, decode_fixture};
+pub use domain::{Domain, MAX_LOG_SIZE};
+pub use env::{ConstantField, Element, Env, GateConstants};
+pub use error::VerifyError;
+pub use features::{FeatureFlags, LOOKUP_PATTERNS, LookupFeatures, LookupPattern};
+pub use gate::{
+    COLUMNS, Gate, GateKind, MANDATORY_GATES, OPTIONAL_GATES, PERMUTED_COLUMNS, Wire, Witness,
+};
+pub use gates::{MAX_CONSTRAINTS, ROUNDS_PER_ROW, constraints, round_columns};
+pub use index::{CircuitCurve, LookupIndex, VerifierIndex};
+pub use linearization::{LOOKUP_ALPHA, PERMUTATION_ALPHA, Parameters, ft_zeta, permutation_scalar};
+pub use lookup::{LookupEnv, RANGE_CHECK_TABLE, XOR_TABLE};
+pub use proof::{
+    AtPoints, Column, Commitments, Evaluations, LookupCommitments, MAX_SORTED, Proof,
+    RecursionChallenge, absorbed_columns, opened_columns,
+};
+pub use transcript::{Challenges, OpeningChallenges, Transcript, opening_challenges};
+pub use verifier::{Instance, PartialVerification, verify, verify_batch};

@@ -1,0 +1,3 @@
+//! Integration tests of the proof system.
+
+mod vectors;
