@@ -5,14 +5,14 @@ use kimchi::{COLUMNS, Circuit, Gate, GateKind, ROUNDS_PER_ROW, Witness, round_co
 use mina_poseidon::PoseidonField;
 
 /// Rows of a permutation: eleven of five rounds, and one for the result.
-pub const PERMUTATION_ROWS: usize = 12;
+pub(crate) const PERMUTATION_ROWS: usize = 12;
 
-pub fn empty_witness<F: PoseidonField>(rows: usize) -> Witness<F> {
+pub(crate) fn empty_witness<F: PoseidonField>(rows: usize) -> Witness<F> {
     std::array::from_fn(|_| vec![F::ZERO; rows])
 }
 
 /// `count` permutations of fixed states, one after another, without wires between them.
-pub fn poseidon<F: PoseidonField>(count: usize) -> (Circuit<F>, Witness<F>) {
+pub(crate) fn poseidon<F: PoseidonField>(count: usize) -> (Circuit<F>, Witness<F>) {
     let rows = PERMUTATION_ROWS * count;
     let mut gates = Vec::with_capacity(rows);
     let mut witness = empty_witness(rows);
@@ -44,7 +44,7 @@ pub fn poseidon<F: PoseidonField>(count: usize) -> (Circuit<F>, Witness<F>) {
 
 /// `public` inputs, then `a·b = c`, `c + 3 = d` on every other row, with `c` wired from one to the
 /// next.
-pub fn generic<F: PoseidonField>(public: usize, rows: usize) -> (Circuit<F>, Witness<F>) {
+pub(crate) fn generic<F: PoseidonField>(public: usize, rows: usize) -> (Circuit<F>, Witness<F>) {
     let mut gates: Vec<Gate<F>> = Vec::new();
     let mut witness = empty_witness(public + rows);
     for row in 0..public {

@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf};
 use kimchi::{Fixture, VerifyError, decode_fixture, verify};
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 
-fn files() -> Vec<(String, Vec<u8>)> {
+pub(crate) fn files() -> Vec<(String, Vec<u8>)> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors/kimchi");
     let mut files: Vec<_> = fs::read_dir(folder)
         .unwrap()
