@@ -1,0 +1,81 @@
+//! `zeko`: the command line of the stack.
+
+mod bench;
+mod prove;
+mod verify;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+/// A rollup stack for Mina.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Verify proofs. Exits with 0 if all are accepted, 1 if one is rejected, 2 if one is unreadable.
+    #[command(subcommand)]
+    Verify(Verify),
+    /// Make proofs.
+    #[command(subcommand)]
+    Prove(Prove),
+    /// Measure, beside named baselines measured in the same run.
+    #[command(subcommand)]
+    Bench(Bench),
+}
+
+#[derive(Debug, Subcommand)]
+enum Verify {
+    /// Kimchi proofs, in the fixture format of o1-labs/proof-systems.
+    Kimchi {
+        /// Files, each with a proof, its verifier index and its public input.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Prove {
+    /// Prove knowledge of a value that hashes, many times over, to a public one; verify the proof.
+    Kimchi {
+        /// The circuit fills a domain of two to this power.
+        #[arg(long, default_value_t = 14, value_parser = clap::value_parser!(u32).range(5..=16))]
+        log2: u32,
+        /// Where to write the proof, its verifier index and its public input.
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Bench {
+    /// Fields, curves, commitments, and Kimchi's prover and verifier.
+    Kimchi {
+        /// One JSON object a line instead of a table.
+        #[arg(long)]
+        json: bool,
+        /// The largest size, as a power of two.
+        #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(10..=16))]
+        max_log2: u32,
+    },
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Verify(Verify::Kimchi { files }) => return verify::kimchi(&files),
+        Command::Prove(Prove::Kimchi { log2, out }) => prove::kimchi(log2, out.as_deref()),
+        Command::Bench(Bench::Kimchi { json, max_log2 }) => bench::kimchi(json, max_log2),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("zeko: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
