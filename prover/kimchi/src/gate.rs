@@ -93,3 +93,15 @@ impl<F: PoseidonField> Gate<F> {
 
 /// The columns of a witness; all of the same length, row-aligned with the gates.
 pub type Witness<F> = [Vec<F>; COLUMNS];
+
+/// A circuit: its gates, and the inputs that its proofs are about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Circuit<F> {
+    /// The rows. The first `public` rows are generic gates with coefficients `1, 0, 0, 0, 0`, whose
+    /// first cells hold the public input.
+    pub gates: Vec<Gate<F>>,
+    /// The number of public inputs.
+    pub public: usize,
+    /// The number of earlier accumulators that a proof carries on.
+    pub previous: usize,
+}

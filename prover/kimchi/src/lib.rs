@@ -15,16 +15,18 @@ mod index;
 mod linearization;
 mod lookup;
 mod proof;
+mod prover;
 mod transcript;
 mod verifier;
 
-pub use codec::{CodecError, Fixture, decode_fixture};
+pub use codec::{CodecError, Fixture, MAX_SRS_SIZE, Statement, decode_fixture};
 pub use domain::{Domain, MAX_LOG_SIZE};
 pub use env::{ConstantField, Element, Env, GateConstants};
 pub use error::VerifyError;
 pub use features::{FeatureFlags, LOOKUP_PATTERNS, LookupFeatures, LookupPattern};
 pub use gate::{
-    COLUMNS, Gate, GateKind, MANDATORY_GATES, OPTIONAL_GATES, PERMUTED_COLUMNS, Wire, Witness,
+    COLUMNS, Circuit, Gate, GateKind, MANDATORY_GATES, OPTIONAL_GATES, PERMUTED_COLUMNS, Wire,
+    Witness,
 };
 pub use gates::{MAX_CONSTRAINTS, ROUNDS_PER_ROW, constraints, round_columns};
 pub use index::{CircuitCurve, LookupIndex, VerifierIndex};
@@ -34,5 +36,6 @@ pub use proof::{
     AtPoints, Column, Commitments, Evaluations, LookupCommitments, MAX_SORTED, Proof,
     RecursionChallenge, absorbed_columns, opened_columns,
 };
+pub use prover::{NoTrace, ProverError, ProverIndex, Trace, ZK_ROWS};
 pub use transcript::{Challenges, OpeningChallenges, Transcript, opening_challenges};
 pub use verifier::{Instance, PartialVerification, verify, verify_batch};

@@ -59,9 +59,9 @@ impl<C: KimchiCurve> Transcript<C> {
         self.sponge.challenge().to_field(C::ENDO_SCALAR)
     }
 
-    /// The sponge as the opening argument takes it over.
-    pub fn sponge(&self) -> &FqSponge<C> {
-        &self.sponge
+    /// The sponge, as the opening argument takes it over.
+    pub fn into_sponge(self) -> FqSponge<C> {
+        self.sponge
     }
 }
 

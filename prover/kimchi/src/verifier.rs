@@ -131,7 +131,7 @@ impl<'a, C: CircuitCurve> PartialVerification<'a, C> {
         let values: Vec<Vec<Vec<C::ScalarField>>> =
             evaluated.iter().map(|e| e.evaluations.clone()).collect();
         let claim = OpeningClaim {
-            sponge: transcript.sponge().clone(),
+            sponge: transcript.into_sponge(),
             combined_inner_product: combined_inner_product(
                 opening.polyscale,
                 opening.evalscale,

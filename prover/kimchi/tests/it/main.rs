@@ -1,3 +1,5 @@
 //! Integration tests of the proof system.
 
+mod circuits;
+mod prover;
 mod vectors;

@@ -1,0 +1,294 @@
+//! A circuit prepared for proving.
+
+use std::sync::{Arc, OnceLock};
+
+use ark_ff::{FftField, Field};
+use poly_commitment::{Commitment, Srs};
+use rayon::prelude::*;
+
+use super::{
+    ZK_ROWS,
+    error::ProverError,
+    polynomial::{interpolate, values_on_coset},
+};
+use crate::{
+    domain::Domain,
+    features::FeatureFlags,
+    gate::{COLUMNS, Circuit, Gate, GateKind, MANDATORY_GATES, PERMUTED_COLUMNS},
+    index::{CircuitCurve, VerifierIndex},
+};
+
+/// Cosets of the evaluation domain on which the quotient is computed.
+pub(super) const COSETS: usize = 8;
+
+/// A circuit with everything about it that proofs need again and again.
+#[derive(Debug)]
+pub struct ProverIndex<C: CircuitCurve> {
+    circuit: Circuit<C::ScalarField>,
+    verifier: VerifierIndex<C>,
+    digest: C::BaseField,
+    features: FeatureFlags,
+    /// Values on the domain of the seven permutation polynomials.
+    pub(super) sigma_values: Vec<Vec<C::ScalarField>>,
+    /// The fixed polynomials, in coefficients.
+    pub(super) fixed: FixedColumns<C::ScalarField>,
+    /// Their values on each of the [`COSETS`].
+    cosets: OnceLock<Vec<Coset<C::ScalarField>>>,
+}
+
+/// The polynomials that depend on the circuit only. Empty vectors stand for zero polynomials.
+#[derive(Clone, Debug)]
+pub(super) struct FixedColumns<F> {
+    pub(super) sigma: Vec<Vec<F>>,
+    pub(super) coefficients: Vec<Vec<F>>,
+    /// Of [`MANDATORY_GATES`].
+    pub(super) selectors: Vec<Vec<F>>,
+}
+
+/// The values of the fixed polynomials at `shift·ω^i`.
+#[derive(Debug)]
+pub(super) struct Coset<F> {
+    pub(super) shift: F,
+    pub(super) columns: FixedColumns<F>,
+}
+
+impl<C: CircuitCurve> ProverIndex<C> {
+    /// Prepares `circuit` for proofs under `srs`: interpolates and commits to its columns.
+    ///
+    /// # Errors
+    ///
+    /// [`ProverError`] if the circuit is malformed, uses a gate that the prover lacks, or is too
+    /// large.
+    pub fn new(circuit: Circuit<C::ScalarField>, srs: Arc<Srs<C>>) -> Result<Self, ProverError> {
+        let rows = circuit.gates.len();
+        let needed = rows.saturating_add(ZK_ROWS).next_power_of_two();
+        let too_large = ProverError::TooLarge { rows, needed, srs: srs.size() };
+        if needed > srs.size() {
+            return Err(too_large);
+        }
+        let domain = Domain::new(needed).ok_or(too_large)?;
+        check_gates(&circuit)?;
+
+        let shifts = domain.shifts();
+        let sigma_values = sigma_values(&circuit.gates, &domain, &shifts)?;
+        let coefficient_values = coefficient_values(&circuit.gates, domain.size());
+        let selector_values =
+            MANDATORY_GATES.map(|kind| selector_values(&circuit.gates, kind, domain.size()));
+
+        let interpolate_all = |columns: &[Vec<C::ScalarField>]| -> Vec<Vec<C::ScalarField>> {
+            columns.par_iter().map(|values| interpolate_or_empty(&domain, values)).collect()
+        };
+        let fixed = FixedColumns {
+            sigma: interpolate_all(&sigma_values),
+            coefficients: interpolate_all(&coefficient_values),
+            selectors: interpolate_all(&selector_values),
+        };
+
+        let commit = |values: &Vec<C::ScalarField>| srs.commit_evaluations(domain.size(), values);
+        let masked = |values: &Vec<C::ScalarField>| {
+            let commitment = commit(values);
+            srs.blind(&commitment, &vec![C::ScalarField::ONE; commitment.chunks.len()])
+        };
+        let verifier = VerifierIndex {
+            domain,
+            max_poly_size: srs.size(),
+            zk_rows: ZK_ROWS,
+            public: circuit.public,
+            previous: circuit.previous,
+            sigma: array(&sigma_values, commit),
+            coefficients: array(&coefficient_values, commit),
+            // Selectors get H once, so that none is the point at infinity.
+            selectors: array(&selector_values, masked),
+            optional_selectors: [const { None }; 6],
+            shifts,
+            lookup: None,
+            srs,
+        };
+        Ok(Self {
+            digest: verifier.digest(),
+            features: verifier.features(),
+            circuit,
+            verifier,
+            sigma_values,
+            fixed,
+            cosets: OnceLock::new(),
+        })
+    }
+
+    /// The circuit.
+    pub fn circuit(&self) -> &Circuit<C::ScalarField> {
+        &self.circuit
+    }
+
+    /// The circuit as its verifier sees it.
+    pub fn verifier_index(&self) -> &VerifierIndex<C> {
+        &self.verifier
+    }
+
+    /// The digest that starts every transcript.
+    pub fn digest(&self) -> C::BaseField {
+        self.digest
+    }
+
+    pub(super) fn features(&self) -> &FeatureFlags {
+        &self.features
+    }
+
+    pub(super) fn domain(&self) -> &Domain<C::ScalarField> {
+        &self.verifier.domain
+    }
+
+    pub(super) fn srs(&self) -> &Srs<C> {
+        &self.verifier.srs
+    }
+
+    /// The fixed columns on the cosets `g·ω₈ₙ^k` of the domain, `k < 8`; computed once.
+    pub(super) fn cosets(&self) -> &[Coset<C::ScalarField>] {
+        self.cosets.get_or_init(|| {
+            let domain = self.domain();
+            let root = C::ScalarField::get_root_of_unity((COSETS * domain.size()) as u64)
+                .unwrap_or(C::ScalarField::ONE);
+            let mut shift = C::ScalarField::GENERATOR;
+            let mut cosets = Vec::with_capacity(COSETS);
+            for _ in 0..COSETS {
+                let columns = self.fixed.on_coset(domain, shift);
+                cosets.push(Coset { shift, columns });
+                shift *= root;
+            }
+            cosets
+        })
+    }
+}
+
+impl<F: mina_poseidon::PoseidonField> FixedColumns<F> {
+    fn on_coset(&self, domain: &Domain<F>, shift: F) -> Self {
+        let all = |columns: &[Vec<F>]| -> Vec<Vec<F>> {
+            columns
+                .par_iter()
+                .map(|coefficients| match coefficients.is_empty() {
+                    true => Vec::new(),
+                    false => values_on_coset(domain, coefficients, shift),
+                })
+                .collect()
+        };
+        Self {
+            sigma: all(&self.sigma),
+            coefficients: all(&self.coefficients),
+            selectors: all(&self.selectors),
+        }
+    }
+}
+
+fn array<T, U, const N: usize>(items: &[T], f: impl Fn(&T) -> U) -> [U; N] {
+    std::array::from_fn(|i| f(&items[i]))
+}
+
+fn interpolate_or_empty<F: mina_poseidon::PoseidonField>(
+    domain: &Domain<F>,
+    values: &[F],
+) -> Vec<F> {
+    if values.iter().all(|value| *value == F::ZERO) {
+        Vec::new()
+    } else {
+        interpolate(domain, values)
+    }
+}
+
+/// Checks what the proof system cannot express or the prover cannot prove.
+fn check_gates<F: mina_poseidon::PoseidonField>(circuit: &Circuit<F>) -> Result<(), ProverError> {
+    for (row, gate) in circuit.gates.iter().enumerate() {
+        let supported = gate.kind == GateKind::Zero || MANDATORY_GATES.contains(&gate.kind);
+        if !supported {
+            return Err(ProverError::UnsupportedGate { row, kind: gate.kind });
+        }
+        let got = gate.coefficients.len();
+        if got > COLUMNS {
+            return Err(ProverError::TooManyCoefficients { row, got });
+        }
+    }
+    for row in 0..circuit.public {
+        let is_public = |gate: &Gate<F>| {
+            gate.kind == GateKind::Generic
+                && gate.coefficients.first() == Some(&F::ONE)
+                && gate.coefficients.iter().skip(1).take(4).all(|c| *c == F::ZERO)
+        };
+        if !circuit.gates.get(row).is_some_and(is_public) {
+            return Err(ProverError::BadPublicRow { row });
+        }
+    }
+    Ok(())
+}
+
+/// `σ_column(ω^row)`: the identifier of the next cell in the cycle of equal cells.
+fn sigma_values<F: mina_poseidon::PoseidonField>(
+    gates: &[Gate<F>],
+    domain: &Domain<F>,
+    shifts: &[F; PERMUTED_COLUMNS],
+) -> Result<Vec<Vec<F>>, ProverError> {
+    let points = domain.elements();
+    let mut sigma: Vec<Vec<F>> =
+        shifts.iter().map(|shift| points.iter().map(|point| *shift * point).collect()).collect();
+    let mut reached = vec![[false; PERMUTED_COLUMNS]; gates.len()];
+    for (row, gate) in gates.iter().enumerate() {
+        for (column, wire) in gate.wires.iter().enumerate() {
+            let slot = reached.get_mut(wire.row).and_then(|columns| columns.get_mut(wire.column));
+            let Some(slot) = slot else {
+                let (to_row, to_column) = (wire.row, wire.column);
+                return Err(ProverError::BadWire { row, to_row, to_column });
+            };
+            if std::mem::replace(slot, true) {
+                return Err(ProverError::WiresCollide { row: wire.row, column: wire.column });
+            }
+            sigma[column][row] = shifts[wire.column] * points[wire.row];
+        }
+    }
+    Ok(sigma)
+}
+
+fn coefficient_values<F: mina_poseidon::PoseidonField>(
+    gates: &[Gate<F>],
+    size: usize,
+) -> Vec<Vec<F>> {
+    let mut columns = vec![vec![F::ZERO; size]; COLUMNS];
+    for (row, gate) in gates.iter().enumerate() {
+        for (column, coefficient) in columns.iter_mut().zip(&gate.coefficients) {
+            column[row] = *coefficient;
+        }
+    }
+    columns
+}
+
+fn selector_values<F: mina_poseidon::PoseidonField>(
+    gates: &[Gate<F>],
+    kind: GateKind,
+    size: usize,
+) -> Vec<F> {
+    let mut values = vec![F::ZERO; size];
+    for (value, gate) in values.iter_mut().zip(gates) {
+        if gate.kind == kind {
+            *value = F::ONE;
+        }
+    }
+    values
+}
+
+/// A commitment and the blinders that went into it.
+#[derive(Clone, Debug)]
+pub(super) struct Blinded<C: CircuitCurve> {
+    pub(super) commitment: Commitment<C>,
+    pub(super) blinders: Vec<C::ScalarField>,
+}
+
+impl<C: CircuitCurve> ProverIndex<C> {
+    /// Blinds `commitment` with fresh randomness.
+    pub(super) fn blind(
+        &self,
+        commitment: &Commitment<C>,
+        rng: &mut (impl rand::RngCore + rand::CryptoRng),
+    ) -> Blinded<C> {
+        use ark_ff::UniformRand;
+        let blinders: Vec<C::ScalarField> =
+            commitment.chunks.iter().map(|_| C::ScalarField::rand(rng)).collect();
+        Blinded { commitment: self.srs().blind(commitment, &blinders), blinders }
+    }
+}

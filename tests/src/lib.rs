@@ -1,0 +1,3 @@
+//! What tests across crates share.
+
+pub mod o1js;
