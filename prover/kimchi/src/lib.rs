@@ -3,6 +3,7 @@
 //!
 //! Specification: o1-labs/proof-systems, `book/docs/specs/kimchi.md`.
 
+pub mod builder;
 mod codec;
 mod domain;
 mod env;
