@@ -23,4 +23,4 @@ pub use endo::ScalarChallenge;
 pub use fields::{Fp, FpParams, Fq, FqParams, PastaField};
 pub use group_map::GroupMap;
 pub use lanes::{LaneBackend, PoseidonRounds, poseidon_many};
-pub use msm::msm;
+pub use msm::{EndoLattice, msm, msm_many, msm_with};

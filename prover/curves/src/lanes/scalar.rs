@@ -1,4 +1,5 @@
 //! Eight arkworks elements: the implementation for machines without wide vectors.
+#![allow(clippy::needless_range_loop)]
 
 use ark_ff::BigInteger256;
 
@@ -9,36 +10,41 @@ use crate::fields::PastaField;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scalar<F>([F; LANES]);
 
-impl<F: PastaField> Scalar<F> {
-    #[inline(always)]
-    fn zip(&self, other: &Self, op: impl Fn(F, F) -> F) -> Self {
-        let mut out = self.0;
-        for (x, y) in out.iter_mut().zip(&other.0) {
-            *x = op(*x, *y);
-        }
-        Self(out)
-    }
-}
-
 impl<F: PastaField> Lanes<F> for Scalar<F> {
     #[inline(always)]
     fn load(raw: [&Raw; LANES]) -> Self {
-        Self(raw.map(|x| F::from_montgomery(BigInteger256::new(*x))))
+        let mut out = [F::ZERO; LANES];
+        for lane in 0..LANES {
+            out[lane] = F::from_montgomery(BigInteger256::new(*raw[lane]));
+        }
+        Self(out)
     }
 
     #[inline(always)]
     fn store(&self) -> [Raw; LANES] {
-        self.0.map(|x| x.montgomery().0)
+        let mut out = [[0; 4]; LANES];
+        for lane in 0..LANES {
+            out[lane] = self.0[lane].montgomery().0;
+        }
+        out
     }
 
     #[inline(always)]
     fn mul(&self, other: &Self) -> Self {
-        self.zip(other, |x, y| x * y)
+        let mut out = self.0;
+        for lane in 0..LANES {
+            out[lane] *= other.0[lane];
+        }
+        Self(out)
     }
 
     #[inline(always)]
     fn square(&self) -> Self {
-        Self(self.0.map(|x| x.square()))
+        let mut out = self.0;
+        for x in &mut out {
+            x.square_in_place();
+        }
+        Self(out)
     }
 
     #[inline(always)]
@@ -53,7 +59,11 @@ impl<F: PastaField> Lanes<F> for Scalar<F> {
 
     #[inline(always)]
     fn sub(&self, other: &Self) -> Self {
-        self.zip(other, |x, y| x - y)
+        let mut out = self.0;
+        for lane in 0..LANES {
+            out[lane] -= other.0[lane];
+        }
+        Self(out)
     }
 
     #[inline(always)]
