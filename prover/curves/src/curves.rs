@@ -9,6 +9,7 @@ use ark_ff::{AdditiveGroup, Field, MontFp};
 use crate::{
     fields::{Fp, Fq, PastaField},
     group_map::{GroupMap, PALLAS_MAP, VESTA_MAP},
+    msm::EndoLattice,
 };
 
 /// Parameters of [`Pallas`].
@@ -88,6 +89,10 @@ pub trait PastaCurve: SWCurveConfig<BaseField: PastaField, ScalarField: PastaFie
     /// `λ`: the scalar with `φ(P) = [λ]P`.
     const ENDO_SCALAR: Self::ScalarField;
 
+    /// The lattice behind the splitting of scalars along the endomorphism.
+    #[doc(hidden)]
+    const ENDO_LATTICE: EndoLattice;
+
     /// The map from base field elements to points.
     fn group_map() -> &'static GroupMap<Self::BaseField>;
 }
@@ -99,6 +104,13 @@ impl PastaCurve for PallasConfig {
         MontFp!("20444556541222657078399132219657928148671392403212669005631716460534733845831");
     const ENDO_SCALAR: Fq =
         MontFp!("26005156700822196841419187675678338661165322343552424574062261873906994770353");
+
+    const ENDO_LATTICE: EndoLattice = EndoLattice {
+        a: 0x49e6_9d16_40a8_9953_8cb1_2793_0000_0000,
+        b: 0x49e6_9d16_40f0_4915_7fca_e1c7_0000_0001,
+        a_over_r: [0x32c4_9e4b_ffff_ffff, 0x279a_7459_02a2_654e, 1],
+        b_over_r: [0xff2b_871c_0000_0003, 0x279a_7459_03c1_2455, 1],
+    };
 
     fn group_map() -> &'static GroupMap<Fp> {
         &PALLAS_MAP
@@ -112,6 +124,13 @@ impl PastaCurve for VestaConfig {
         MontFp!("2942865608506852014473558576493638302197734138389222805617480874486368177743");
     const ENDO_SCALAR: Fp =
         MontFp!("8503465768106391777493614032514048814691664078728891710322960303815233784505");
+
+    const ENDO_LATTICE: EndoLattice = EndoLattice {
+        a: 0x49e6_9d16_40f0_4915_7fca_e1c7_0000_0000,
+        b: 0x49e6_9d16_40a8_9953_8cb1_2793_0000_0001,
+        a_over_r: [0xff2b_871b_ffff_ffff, 0x279a_7459_03c1_2455, 1],
+        b_over_r: [0x32c4_9e4c_0000_0003, 0x279a_7459_02a2_654e, 1],
+    };
 
     fn group_map() -> &'static GroupMap<Fq> {
         &VESTA_MAP

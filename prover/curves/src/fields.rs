@@ -39,6 +39,15 @@ pub trait PastaField: PrimeField<BigInt = BigInteger256> {
         Self::from_bigint(BigInteger256::new(limbs))
     }
 
+    /// The element whose Montgomery form (its value times `2^256`) is `words`, which must be below
+    /// the modulus.
+    #[doc(hidden)]
+    fn from_montgomery(words: BigInteger256) -> Self;
+
+    /// The Montgomery form of `self`.
+    #[doc(hidden)]
+    fn montgomery(self) -> BigInteger256;
+
     /// The element with the 128-bit value `low + 2^64·high`.
     fn from_u128_limbs([low, high]: [u64; 2]) -> Self {
         Self::from((u128::from(high) << 64) | u128::from(low))
@@ -47,10 +56,26 @@ pub trait PastaField: PrimeField<BigInt = BigInteger256> {
 
 impl PastaField for Fp {
     const NAME: &'static str = "fp";
+
+    fn from_montgomery(words: BigInteger256) -> Self {
+        Self::new_unchecked(words)
+    }
+
+    fn montgomery(self) -> BigInteger256 {
+        self.0
+    }
 }
 
 impl PastaField for Fq {
     const NAME: &'static str = "fq";
+
+    fn from_montgomery(words: BigInteger256) -> Self {
+        Self::new_unchecked(words)
+    }
+
+    fn montgomery(self) -> BigInteger256 {
+        self.0
+    }
 }
 
 #[cfg(test)]

@@ -15,10 +15,12 @@ mod curves;
 mod endo;
 mod fields;
 mod group_map;
+mod lanes;
 mod msm;
 
 pub use curves::{Pallas, PallasConfig, PastaCurve, Point, ProjectivePoint, Vesta, VestaConfig};
 pub use endo::ScalarChallenge;
 pub use fields::{Fp, FpParams, Fq, FqParams, PastaField};
 pub use group_map::GroupMap;
-pub use msm::msm;
+pub use lanes::{LaneBackend, PoseidonRounds, poseidon_many};
+pub use msm::{EndoLattice, msm, msm_many, msm_with};

@@ -1,13 +1,51 @@
-//! Multi-scalar multiplication.
+//! Multi-scalar multiplication: Pippenger's bucket method with signed digits, the scalars split
+//! along the endomorphism, and buckets filled by batched affine additions in lanes.
+//!
+//! Zero digits cost nothing: zero scalars are never looked at again, a scalar of `b` bits (or its
+//! negation) costs `b/c` additions with windows of `c` bits, and ±1 a single one.
 
-use ark_ec::VariableBaseMSM;
+mod glv;
+mod groups;
+mod pippenger;
+mod table;
+#[cfg(test)]
+mod tests;
 
-use crate::curves::{PastaCurve, Point, ProjectivePoint};
+use alloc::vec::Vec;
+
+pub use glv::EndoLattice;
+
+use crate::{
+    curves::{PastaCurve, Point, ProjectivePoint},
+    lanes::LaneBackend,
+};
 
 /// `Σ scalars[i]·bases[i]` over the shorter of the two slices.
 ///
+/// Any bases and scalars are allowed: infinity, repeated or opposite points, zero.
+///
 /// The time depends on the scalars: not for secrets that an observer may time.
 pub fn msm<C: PastaCurve>(bases: &[Point<C>], scalars: &[C::ScalarField]) -> ProjectivePoint<C> {
+    msm_with(LaneBackend::detect(), bases, scalars)
+}
+
+/// [`msm`] on a chosen implementation of the field lanes.
+pub fn msm_with<C: PastaCurve>(
+    backend: LaneBackend,
+    bases: &[Point<C>],
+    scalars: &[C::ScalarField],
+) -> ProjectivePoint<C> {
     let len = bases.len().min(scalars.len());
-    ProjectivePoint::<C>::msm_unchecked(&bases[..len], &scalars[..len])
+    pippenger::Prepared::new(backend, &bases[..len]).msm(&scalars[..len])
+}
+
+/// One [`msm`] per scalar vector, over the same bases, which are prepared once.
+pub fn msm_many<C: PastaCurve>(
+    bases: &[Point<C>],
+    scalars: &[&[C::ScalarField]],
+) -> Vec<ProjectivePoint<C>> {
+    let longest = scalars.iter().map(|scalars| scalars.len()).max().unwrap_or(0);
+    let prepared =
+        pippenger::Prepared::new(LaneBackend::detect(), &bases[..longest.min(bases.len())]);
+    scalars.iter().map(|scalars| prepared.msm(scalars)).collect()
 }

@@ -1,0 +1,410 @@
+//! Eight elements in nine limbs of 29 bits.
+//!
+//! Limb `i` of all eight lanes is one [`Word`] of 32-bit integers; products are taken of the even
+//! and of the odd places separately, each with 64-bit results. Both Pasta moduli are
+//! `2^254 + c` with `c < 2^126` and `c ≡ 1 mod 2^32`, so
+//! - limb 0 of the modulus is 1 and the Montgomery quotient of a column is its negation;
+//! - limbs 5 to 7 are 0 and limb 8 is a power of two: five products per column of reduction.
+//!
+//! Bounds (`B = 2^29`): limbs of tight values are below `B`, of loose ones below `3B` (below `4B`
+//! for `sub2`, which is only ever tightened). A column of `loose·tight` is below
+//! `9·3B·B + 4·B² + 2^52 < 2^63`, one of [`Lanes::dot`] below `3·9·B² + 4·B² + 2^52 < 2^63`. With
+//! the left operand below `8p` and the right one below `2.1p` the result is below
+//! `(1 + 8·2.1/2^7)·p < 1.2p`.
+//!
+//! Loops over limbs are plain ones: a closure handed to `array::map` may be compiled as a function
+//! of its own, without the vector instructions of its caller.
+#![allow(clippy::needless_range_loop)]
+
+use core::marker::PhantomData;
+
+use ark_ff::BigInteger256;
+
+use super::{LANES, Lanes, Raw, power_of_two, subtract_once, word::Word};
+use crate::fields::PastaField;
+
+/// Number of limbs.
+pub(crate) const LIMBS: usize = 9;
+const BITS: i32 = 29;
+const MASK: u32 = (1 << BITS) - 1;
+/// The modulus' top limb is `2^TOP`.
+const TOP: i32 = 22;
+
+/// Eight elements of `F`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Radix29<F, W>([W; LIMBS], PhantomData<F>);
+
+/// `x` in limbs of 29 bits; `x` may have up to 261 bits, given as five words.
+const fn split(x: [u64; 5]) -> [u32; LIMBS] {
+    let mut out = [0; LIMBS];
+    let mut i = 0;
+    while i < LIMBS {
+        let (word, shift) = (i * 29 / 64, i * 29 % 64);
+        let mut limb = x[word] >> shift;
+        if shift > 35 && word + 1 < 5 {
+            limb |= x[word + 1] << (64 - shift);
+        }
+        out[i] = limb as u32 & MASK;
+        i += 1;
+    }
+    out
+}
+
+/// `multiple·modulus` in limbs of 29 bits, each but the last raised by `spread·2^29` at the
+/// expense of the next.
+const fn padded(modulus: [u64; 4], multiple: u64, spread: u32) -> [u32; LIMBS] {
+    let mut product = [0u64; 5];
+    let mut carry = 0u128;
+    let mut i = 0;
+    while i < 4 {
+        carry += modulus[i] as u128 * multiple as u128;
+        product[i] = carry as u64;
+        carry >>= 64;
+        i += 1;
+    }
+    product[4] = carry as u64;
+    let mut out = split(product);
+    i = LIMBS - 1;
+    while i > 0 {
+        out[i] -= spread;
+        out[i - 1] += spread << BITS;
+        i -= 1;
+    }
+    out
+}
+
+struct Constants<F>(PhantomData<F>);
+
+impl<F: PastaField> Constants<F> {
+    const MODULUS: [u32; LIMBS] = padded(F::MODULUS.0, 1, 0);
+    const SUB: [u32; LIMBS] = padded(F::MODULUS.0, 4, 1);
+    const SUB2: [u32; LIMBS] = padded(F::MODULUS.0, 4, 2);
+    /// `MULTIPLES[i][k]` is limb `i` of `k·p`.
+    const MULTIPLES: [[u32; 8]; LIMBS] = {
+        let mut out = [[0; 8]; LIMBS];
+        let mut k = 0;
+        while k < 8 {
+            let limbs = padded(F::MODULUS.0, k as u64, 0);
+            let mut i = 0;
+            while i < LIMBS {
+                out[i][k] = limbs[i];
+                i += 1;
+            }
+            k += 1;
+        }
+        out
+    };
+    const ENTRY: Raw = power_of_two(F::MODULUS.0, 266);
+    const EXIT: Raw = power_of_two(F::MODULUS.0, 256);
+    /// arkworks' words of `2^5` and of `2^-5`.
+    const UP: Raw = power_of_two(F::MODULUS.0, 261);
+    const DOWN: Raw = power_of_two(F::MODULUS.0, 251);
+}
+
+/// A double-width integer given by its columns, computed one at a time.
+trait Columns<W> {
+    /// `sum` plus column `K`.
+    fn add<const K: usize>(&self, sum: W) -> W;
+}
+
+/// `a·b`.
+struct Product<'a, W>(&'a [W; LIMBS], &'a [W; LIMBS]);
+
+impl<W: Word> Columns<W> for Product<'_, W> {
+    #[inline(always)]
+    fn add<const K: usize>(&self, mut sum: W) -> W {
+        for i in K.saturating_sub(LIMBS - 1)..LIMBS.min(K + 1) {
+            sum = sum.add64(self.0[i].mul32(self.1[K - i]));
+        }
+        sum
+    }
+}
+
+/// `a²`, from `a` and `2a` in even places.
+struct Square<'a, W>(&'a [W; LIMBS], &'a [W; LIMBS]);
+
+impl<W: Word> Columns<W> for Square<'_, W> {
+    #[inline(always)]
+    fn add<const K: usize>(&self, mut sum: W) -> W {
+        for i in K.saturating_sub(LIMBS - 1)..K.div_ceil(2) {
+            sum = sum.add64(self.1[i].mul32(self.0[K - i]));
+        }
+        if K % 2 == 0 && K / 2 < LIMBS {
+            sum = sum.add64(self.0[K / 2].mul32(self.0[K / 2]));
+        }
+        sum
+    }
+}
+
+/// `Σ row·xs + constant·2^261`.
+struct Dot<'a, W> {
+    products: [Product<'a, W>; 3],
+    constant: &'a [W; LIMBS],
+}
+
+impl<W: Word> Columns<W> for Dot<'_, W> {
+    #[inline(always)]
+    fn add<const K: usize>(&self, mut sum: W) -> W {
+        if K >= LIMBS {
+            sum = sum.add64(self.constant[K - LIMBS]);
+        }
+        sum = self.products[0].add::<K>(sum);
+        sum = self.products[1].add::<K>(sum);
+        self.products[2].add::<K>(sum)
+    }
+}
+
+/// What the Montgomery reduction adds to column `k`, given the quotients so far.
+#[inline(always)]
+fn add_multiples<W: Word>(k: usize, mut sum: W, quotients: &[W; LIMBS], modulus: &[W; 5]) -> W {
+    for i in k.saturating_sub(4)..LIMBS.min(k) {
+        sum = sum.add64(quotients[i].mul32(modulus[k - i]));
+    }
+    if k >= 8 {
+        sum = sum.add64(quotients[k - 8].sll64::<TOP>());
+    }
+    sum
+}
+
+/// Montgomery reduction of columns to tight limbs.
+#[inline(always)]
+fn reduce<F: PastaField, W: Word, C: Columns<W>>(columns: &C) -> [W; LIMBS] {
+    let mut modulus = [W::splat64(0); 5];
+    for i in 1..5 {
+        modulus[i] = W::splat64(u64::from(Constants::<F>::MODULUS[i]));
+    }
+    let mask = W::splat64(u64::from(MASK));
+    let zero = W::splat64(0);
+    let mut quotients = [zero; LIMBS];
+    let mut out = [zero; LIMBS];
+    let mut carry = zero;
+    macro_rules! low {
+        ($($k:literal)*) => {$(
+            let sum = add_multiples($k, columns.add::<$k>(carry), &quotients, &modulus);
+            quotients[$k] = zero.sub64(sum).and(mask);
+            carry = sum.add64(quotients[$k]).srl64::<BITS>();
+        )*};
+    }
+    macro_rules! high {
+        ($($k:literal)*) => {$(
+            let sum = add_multiples($k, columns.add::<$k>(carry), &quotients, &modulus);
+            out[$k - LIMBS] = sum.and(mask);
+            carry = sum.srl64::<BITS>();
+        )*};
+    }
+    low!(0 1 2 3 4 5 6 7 8);
+    high!(9 10 11 12 13 14 15 16);
+    // Column 17 has no products, only the top limb of a constant.
+    out[LIMBS - 1] = columns.add::<17>(carry);
+    out
+}
+
+/// The odd 32-bit places, moved to the even ones.
+#[inline(always)]
+fn odd<W: Word>(x: &[W; LIMBS]) -> [W; LIMBS] {
+    let mut out = *x;
+    for limb in &mut out {
+        *limb = limb.srl64::<32>();
+    }
+    out
+}
+
+/// Joins the results for the even and for the odd places.
+#[inline(always)]
+fn join<W: Word>(mut even: [W; LIMBS], odd: [W; LIMBS]) -> [W; LIMBS] {
+    for i in 0..LIMBS {
+        even[i] = even[i].or(odd[i].sll64::<32>());
+    }
+    even
+}
+
+/// The even 32-bit places alone.
+#[inline(always)]
+fn clear_odd<W: Word>(mut x: [W; LIMBS]) -> [W; LIMBS] {
+    for limb in &mut x {
+        *limb = limb.and(W::splat64(u64::from(u32::MAX)));
+    }
+    x
+}
+
+/// A constant in every lane.
+#[inline(always)]
+fn constant<W: Word>(limbs: [u32; LIMBS]) -> [W; LIMBS] {
+    let mut out = [W::splat64(0); LIMBS];
+    for i in 0..LIMBS {
+        out[i] = W::splat32(limbs[i]);
+    }
+    out
+}
+
+/// [`Lanes::mul`] on limbs.
+#[inline(always)]
+pub(crate) fn mul<F: PastaField, W: Word>(a: &[W; LIMBS], b: &[W; LIMBS]) -> [W; LIMBS] {
+    let even = reduce::<F, W, _>(&Product(a, b));
+    join(even, reduce::<F, W, _>(&Product(&odd(a), &odd(b))))
+}
+
+/// [`Lanes::square`] on limbs. Tight limbs have 29 bits, so doubled ones do not reach the odd
+/// places.
+#[inline(always)]
+pub(crate) fn square<F: PastaField, W: Word>(a: &[W; LIMBS]) -> [W; LIMBS] {
+    let mut double = *a;
+    for limb in &mut double {
+        *limb = limb.add64(*limb);
+    }
+    let even = reduce::<F, W, _>(&Square(a, &double));
+    join(even, reduce::<F, W, _>(&Square(&odd(a), &odd(&double))))
+}
+
+/// [`Lanes::dot`] on limbs.
+#[inline(always)]
+pub(crate) fn dot<F: PastaField, W: Word>(
+    row: [&[W; LIMBS]; 3],
+    xs: [&[W; LIMBS]; 3],
+    constant: &[W; LIMBS],
+) -> [W; LIMBS] {
+    let even = reduce::<F, W, _>(&Dot {
+        products: [Product(row[0], xs[0]), Product(row[1], xs[1]), Product(row[2], xs[2])],
+        constant: &clear_odd(*constant),
+    });
+    let row = [&odd(row[0]), &odd(row[1]), &odd(row[2])];
+    let xs = [&odd(xs[0]), &odd(xs[1]), &odd(xs[2])];
+    let odd = reduce::<F, W, _>(&Dot {
+        products: [Product(row[0], xs[0]), Product(row[1], xs[1]), Product(row[2], xs[2])],
+        constant: &odd(constant),
+    });
+    join(even, odd)
+}
+
+/// [`Lanes::load`] for four lanes.
+#[inline(always)]
+fn load_half<W: Word>(raw: [&Raw; 4]) -> [W; LIMBS] {
+    let [a, b, c, d] = W::load(raw);
+    let mask = W::splat64(u64::from(MASK));
+    [
+        a.and(mask),
+        a.srl64::<29>().and(mask),
+        a.srl64::<58>().or(b.sll64::<6>()).and(mask),
+        b.srl64::<23>().and(mask),
+        b.srl64::<52>().or(c.sll64::<12>()).and(mask),
+        c.srl64::<17>().and(mask),
+        c.srl64::<46>().or(d.sll64::<18>()).and(mask),
+        d.srl64::<11>().and(mask),
+        d.srl64::<40>(),
+    ]
+}
+
+/// [`Lanes::store`] for four lanes in the even places (the odd ones may hold anything).
+#[inline(always)]
+fn store_half<W: Word>(limbs: [W; LIMBS]) -> [Raw; 4] {
+    let [l0, l1, l2, l3, l4, l5, l6, l7, l8] = clear_odd(limbs);
+    W::store([
+        l0.or(l1.sll64::<29>()).or(l2.sll64::<58>()),
+        l2.srl64::<6>().or(l3.sll64::<23>()).or(l4.sll64::<52>()),
+        l4.srl64::<12>().or(l5.sll64::<17>()).or(l6.sll64::<46>()),
+        l6.srl64::<18>().or(l7.sll64::<11>()).or(l8.sll64::<40>()),
+    ])
+}
+
+impl<F: PastaField, W: Word> Radix29<F, W> {
+    #[inline(always)]
+    fn new(limbs: [W; LIMBS]) -> Self {
+        Self(limbs, PhantomData)
+    }
+}
+
+impl<F: PastaField, W: Word> Lanes<F> for Radix29<F, W> {
+    #[inline(always)]
+    fn load(raw: [&Raw; LANES]) -> Self {
+        let [r0, r1, r2, r3, r4, r5, r6, r7] = raw;
+        Self::new(join(load_half([r0, r1, r2, r3]), load_half([r4, r5, r6, r7])))
+    }
+
+    #[inline(always)]
+    fn splat(raw: &Raw) -> Self {
+        Self::new(constant(split([raw[0], raw[1], raw[2], raw[3], 0])))
+    }
+
+    #[inline(always)]
+    fn store(&self) -> [Raw; LANES] {
+        let [r0, r1, r2, r3] = store_half(self.0);
+        let [r4, r5, r6, r7] = store_half(odd(&self.0));
+        [r0, r1, r2, r3, r4, r5, r6, r7]
+    }
+
+    #[inline(always)]
+    fn mul(&self, other: &Self) -> Self {
+        Self::new(W::mul_limbs::<F>(&self.0, &other.0))
+    }
+
+    #[inline(always)]
+    fn square(&self) -> Self {
+        Self::new(W::square_limbs::<F>(&self.0))
+    }
+
+    #[inline(always)]
+    fn dot(row: &[Self; 3], xs: &[Self; 3], constant: &Self) -> Self {
+        let [r0, r1, r2] = row;
+        let [x0, x1, x2] = xs;
+        Self::new(W::dot_limbs::<F>([&r0.0, &r1.0, &r2.0], [&x0.0, &x1.0, &x2.0], &constant.0))
+    }
+
+    #[inline(always)]
+    fn sub(&self, other: &Self) -> Self {
+        let mut out = constant::<W>(Constants::<F>::SUB);
+        for i in 0..LIMBS {
+            out[i] = out[i].add32(self.0[i]).sub32(other.0[i]);
+        }
+        Self::new(out)
+    }
+
+    #[inline(always)]
+    fn sub2(&self, a: &Self, b: &Self) -> Self {
+        let mut out = constant::<W>(Constants::<F>::SUB2);
+        for i in 0..LIMBS {
+            out[i] = out[i].add32(self.0[i]).sub32(a.0[i]).sub32(b.0[i]);
+        }
+        Self::new(out)
+    }
+
+    /// Subtracts `k·p`, with `k` from the top limb before carries: with `x ≥ limb8·2^232` and
+    /// `k = ⌊(limb8 − 1)/2^22⌋` there is room for `k·c < 2^232`, and what is left is below
+    /// `2^254 + 6·2^232`. Limbs stay below `2^31`, so they can be taken as signed.
+    #[inline(always)]
+    fn tighten(&self) -> Self {
+        let one = W::splat32(1);
+        let multiple = self.0[LIMBS - 1].max32(one).sub32(one).srl32::<TOP>();
+        let mask = W::splat32(MASK);
+        let mut out = self.0;
+        let mut carry = W::splat32(0);
+        for i in 0..LIMBS {
+            let table = W::from32(Constants::<F>::MULTIPLES[i]);
+            let x = out[i].sub32(table.lookup32(multiple)).add32(carry);
+            out[i] = x.and(mask);
+            carry = x.sra32::<BITS>();
+        }
+        Self::new(out)
+    }
+
+    #[inline(always)]
+    fn to_raw(x: F) -> Raw {
+        (x * F::from_montgomery(BigInteger256::new(Constants::<F>::UP))).montgomery().0
+    }
+
+    #[inline(always)]
+    fn from_raw(raw: &Raw) -> F {
+        let x = subtract_once(subtract_once(*raw, F::MODULUS.0), F::MODULUS.0);
+        F::from_montgomery(BigInteger256::new(x))
+            * F::from_montgomery(BigInteger256::new(Constants::<F>::DOWN))
+    }
+
+    #[inline(always)]
+    fn entry_factor() -> Option<Self> {
+        Some(Self::splat(&Constants::<F>::ENTRY))
+    }
+
+    #[inline(always)]
+    fn exit_factor() -> Option<Self> {
+        Some(Self::splat(&Constants::<F>::EXIT))
+    }
+}

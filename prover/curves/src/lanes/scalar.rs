@@ -1,0 +1,98 @@
+//! Eight arkworks elements: the implementation for machines without wide vectors.
+#![allow(clippy::needless_range_loop)]
+
+use ark_ff::BigInteger256;
+
+use super::{LANES, Lanes, Raw};
+use crate::fields::PastaField;
+
+/// Eight elements of `F`, each in arkworks' own representation.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scalar<F>([F; LANES]);
+
+impl<F: PastaField> Lanes<F> for Scalar<F> {
+    #[inline(always)]
+    fn load(raw: [&Raw; LANES]) -> Self {
+        let mut out = [F::ZERO; LANES];
+        for lane in 0..LANES {
+            out[lane] = F::from_montgomery(BigInteger256::new(*raw[lane]));
+        }
+        Self(out)
+    }
+
+    #[inline(always)]
+    fn store(&self) -> [Raw; LANES] {
+        let mut out = [[0; 4]; LANES];
+        for lane in 0..LANES {
+            out[lane] = self.0[lane].montgomery().0;
+        }
+        out
+    }
+
+    #[inline(always)]
+    fn mul(&self, other: &Self) -> Self {
+        let mut out = self.0;
+        for lane in 0..LANES {
+            out[lane] *= other.0[lane];
+        }
+        Self(out)
+    }
+
+    #[inline(always)]
+    fn square(&self) -> Self {
+        let mut out = self.0;
+        for x in &mut out {
+            x.square_in_place();
+        }
+        Self(out)
+    }
+
+    #[inline(always)]
+    fn dot(row: &[Self; 3], xs: &[Self; 3], constant: &Self) -> Self {
+        let mut out = constant.0;
+        for (lane, x) in out.iter_mut().enumerate() {
+            let row = [row[0].0[lane], row[1].0[lane], row[2].0[lane]];
+            *x += F::sum_of_products(&row, &[xs[0].0[lane], xs[1].0[lane], xs[2].0[lane]]);
+        }
+        Self(out)
+    }
+
+    #[inline(always)]
+    fn sub(&self, other: &Self) -> Self {
+        let mut out = self.0;
+        for lane in 0..LANES {
+            out[lane] -= other.0[lane];
+        }
+        Self(out)
+    }
+
+    #[inline(always)]
+    fn sub2(&self, a: &Self, b: &Self) -> Self {
+        self.sub(a).sub(b)
+    }
+
+    #[inline(always)]
+    fn tighten(&self) -> Self {
+        *self
+    }
+
+    #[inline(always)]
+    fn to_raw(x: F) -> Raw {
+        x.montgomery().0
+    }
+
+    #[inline(always)]
+    fn from_raw(raw: &Raw) -> F {
+        F::from_montgomery(BigInteger256::new(*raw))
+    }
+
+    #[inline(always)]
+    fn entry_factor() -> Option<Self> {
+        None
+    }
+
+    #[inline(always)]
+    fn exit_factor() -> Option<Self> {
+        None
+    }
+}

@@ -1,0 +1,236 @@
+//! Sums of many groups of affine points at once.
+//!
+//! Every group is halved by adding its points in pairs, round after round, and all additions of a
+//! round share one inversion (Montgomery's trick). An addition costs five multiplications and a
+//! squaring, against eleven and more in projective coordinates, and the additions of a round are
+//! independent, so they run in lanes.
+//!
+//! The chord formula fails where both points have the same x. That shows as a zero product of all
+//! denominators, and the whole batch is then redone in projective coordinates.
+
+use alloc::{vec, vec::Vec};
+use core::marker::PhantomData;
+
+use ark_ec::{AffineRepr, CurveGroup};
+use ark_ff::{AdditiveGroup, Field};
+
+use crate::{
+    curves::{PastaCurve, Point, ProjectivePoint},
+    lanes::{Kernel, LANES, Lanes, Raw},
+};
+
+/// An affine point, not infinity, in the domain of the lane implementation in use.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+pub(crate) struct RawPoint {
+    pub(crate) x: Raw,
+    pub(crate) y: Raw,
+}
+
+/// A list of points.
+pub(crate) trait Source: Sync {
+    /// Coordinates of point `i`.
+    fn get(&self, i: usize) -> (&Raw, &Raw);
+}
+
+impl Source for [RawPoint] {
+    #[inline(always)]
+    fn get(&self, i: usize) -> (&Raw, &Raw) {
+        (&self[i].x, &self[i].y)
+    }
+}
+
+/// `len` consecutive points of a source whose sum is wanted under `key`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Group {
+    pub(crate) key: u32,
+    pub(crate) len: u32,
+}
+
+/// Sums of groups, without those that are infinity; in the order of the groups.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sums {
+    pub(crate) keys: Vec<u32>,
+    pub(crate) points: Vec<RawPoint>,
+}
+
+/// The kernel: groups tile `source` from its start.
+pub(crate) struct SumGroups<'a, C, S: ?Sized> {
+    pub(crate) source: &'a S,
+    pub(crate) groups: &'a [Group],
+    pub(crate) curve: PhantomData<C>,
+}
+
+impl<C: PastaCurve, S: Source + ?Sized> Kernel<C::BaseField> for SumGroups<'_, C, S> {
+    type Output = Sums;
+
+    #[inline(always)]
+    fn run<L: Lanes<C::BaseField>>(self) -> Sums {
+        sum_in_pairs::<C, L, S>(self.source, self.groups)
+            .unwrap_or_else(|| sum_projectively::<C, L, S>(self.source, self.groups))
+    }
+}
+
+/// One round's pairs: point `left[i]` and the next one, with the sum at `out[i]`.
+#[derive(Default)]
+struct Pairs {
+    left: Vec<u32>,
+    out: Vec<u32>,
+    /// Points of odd groups that only move: from, to.
+    moves: Vec<(u32, u32)>,
+}
+
+impl Pairs {
+    /// Plans a round and halves the groups' lengths. Returns the number of points after it.
+    fn plan(&mut self, lens: &mut [u32]) -> usize {
+        self.left.clear();
+        self.out.clear();
+        self.moves.clear();
+        let (mut from, mut to) = (0, 0);
+        for len in lens {
+            for pair in 0..*len / 2 {
+                self.left.push(from + 2 * pair);
+                self.out.push(to + pair);
+            }
+            if *len % 2 == 1 {
+                self.moves.push((from + *len - 1, to + *len / 2));
+            }
+            from += *len;
+            *len = len.div_ceil(2);
+            to += *len;
+        }
+        to as usize
+    }
+}
+
+#[inline(always)]
+fn sum_in_pairs<C: PastaCurve, L: Lanes<C::BaseField>, S: Source + ?Sized>(
+    source: &S,
+    groups: &[Group],
+) -> Option<Sums> {
+    let mut lens: Vec<u32> = groups.iter().map(|group| group.len).collect();
+    let mut pairs = Pairs::default();
+    let total = pairs.plan(&mut lens);
+    let mut points = vec![RawPoint { x: [0; 4], y: [0; 4] }; total];
+    let mut prefixes: Vec<L> = Vec::with_capacity(pairs.left.len().div_ceil(LANES));
+    add_pairs::<C, L, S>(source, &pairs, &mut prefixes, &mut points)?;
+    while lens.iter().any(|len| *len > 1) {
+        let total = pairs.plan(&mut lens);
+        let mut next = vec![RawPoint { x: [0; 4], y: [0; 4] }; total];
+        add_pairs::<C, L, [RawPoint]>(&points, &pairs, &mut prefixes, &mut next)?;
+        points = next;
+    }
+    let keys = groups.iter().filter(|group| group.len > 0).map(|group| group.key).collect();
+    Some(Sums { keys, points })
+}
+
+/// One round, or `None` if the chord formula fails for some pair.
+#[inline(always)]
+fn add_pairs<C: PastaCurve, L: Lanes<C::BaseField>, S: Source + ?Sized>(
+    source: &S,
+    pairs: &Pairs,
+    prefixes: &mut Vec<L>,
+    out: &mut [RawPoint],
+) -> Option<()> {
+    for (from, to) in &pairs.moves {
+        let (x, y) = source.get(*from as usize);
+        out[*to as usize] = RawPoint { x: *x, y: *y };
+    }
+    if pairs.left.is_empty() {
+        return Some(());
+    }
+    // Lanes past the end add two fixed points with different x.
+    let one = L::to_raw(C::BaseField::ONE);
+    let filler = ([0; 4], one);
+    prefixes.clear();
+    let mut product = L::splat(&one);
+    for left in pairs.left.chunks(LANES) {
+        let (x1, x2, _, _) = gather(source, left, &filler);
+        let denominator = L::load(x2).sub(&L::load(x1));
+        prefixes.push(product);
+        product = denominator.mul(&product);
+    }
+    let mut inverse = invert::<C::BaseField, L>(&product)?;
+    let chunks = pairs.left.chunks(LANES).zip(pairs.out.chunks(LANES)).zip(prefixes.iter());
+    for ((left, to), prefix) in chunks.rev() {
+        let (x1, x2, y1, y2) = gather(source, left, &filler);
+        let (x1, x2, y1, y2) = (L::load(x1), L::load(x2), L::load(y1), L::load(y2));
+        let denominator = x2.sub(&x1);
+        let slope = y2.sub(&y1).mul(&prefix.mul(&inverse));
+        inverse = denominator.mul(&inverse);
+        let x3 = slope.square().sub2(&x1, &x2).tighten();
+        let y3 = x1.sub(&x3).mul(&slope).sub(&y1).tighten();
+        let (xs, ys) = (x3.store(), y3.store());
+        for (lane, to) in to.iter().enumerate() {
+            out[*to as usize] = RawPoint { x: xs[lane], y: ys[lane] };
+        }
+    }
+    Some(())
+}
+
+type Lane8<'a> = [&'a Raw; LANES];
+
+/// Coordinates `x1, x2, y1, y2` of up to eight pairs; missing ones are `filler.0` for the first
+/// point and `filler.1` for the second.
+#[inline(always)]
+fn gather<'a, S: Source + ?Sized>(
+    source: &'a S,
+    left: &[u32],
+    filler: &'a (Raw, Raw),
+) -> (Lane8<'a>, Lane8<'a>, Lane8<'a>, Lane8<'a>) {
+    let mut x1 = [&filler.0; LANES];
+    let mut x2 = [&filler.1; LANES];
+    let (mut y1, mut y2) = (x1, x2);
+    for (lane, left) in left.iter().enumerate() {
+        let left = *left as usize;
+        (x1[lane], y1[lane]) = source.get(left);
+        (x2[lane], y2[lane]) = source.get(left + 1);
+    }
+    (x1, x2, y1, y2)
+}
+
+/// The inverses of all lanes, or `None` if one is zero.
+#[inline(always)]
+pub(crate) fn invert<F: crate::PastaField, L: Lanes<F>>(x: &L) -> Option<L> {
+    let raw = x.store();
+    let mut values = [F::ZERO; LANES];
+    for lane in 0..LANES {
+        values[lane] = L::from_raw(&raw[lane]);
+        if values[lane].is_zero() {
+            return None;
+        }
+    }
+    ark_ff::serial_batch_inversion_and_mul(&mut values, &F::ONE);
+    let mut raw = [[0; 4]; LANES];
+    for lane in 0..LANES {
+        raw[lane] = L::to_raw(values[lane]);
+    }
+    Some(L::load(raw.each_ref()))
+}
+
+/// The same sums without assumptions on the points.
+#[inline(always)]
+fn sum_projectively<C: PastaCurve, L: Lanes<C::BaseField>, S: Source + ?Sized>(
+    source: &S,
+    groups: &[Group],
+) -> Sums {
+    let mut sums = Vec::with_capacity(groups.len());
+    let mut next = 0;
+    for group in groups {
+        let mut sum = ProjectivePoint::<C>::ZERO;
+        for _ in 0..group.len {
+            let (x, y) = source.get(next);
+            sum += Point::<C>::new_unchecked(L::from_raw(x), L::from_raw(y));
+            next += 1;
+        }
+        sums.push(sum);
+    }
+    let mut out = Sums::default();
+    for (group, sum) in groups.iter().zip(ProjectivePoint::<C>::normalize_batch(&sums)) {
+        if !sum.is_zero() {
+            out.keys.push(group.key);
+            out.points.push(RawPoint { x: L::to_raw(sum.x), y: L::to_raw(sum.y) });
+        }
+    }
+    out
+}
