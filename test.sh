@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Runs every test, and everything else that must hold: format, lints, docs.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+say() { printf '\n== %s\n' "$*"; }
+
+say "set-up"
+if ! command -v cargo >/dev/null; then
+  echo "Rust is missing: install rustup with the stable toolchain." >&2
+  exit 1
+fi
+if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
+  apt-get update -qq && apt-get install -y -qq nodejs npm
+fi
+rustup component add rustfmt clippy >/dev/null 2>&1 || true
+(cd tests/interop && npm ci --no-audit --no-fund --loglevel=error)
+
+say "format"
+cargo fmt --all -- --check
+
+say "lints"
+cargo clippy --release --workspace --all-targets -- -D warnings
+
+say "documentation"
+RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps --document-private-items -q
+
+say "tests"
+cargo test --release --workspace
+
+say "examples and benchmarks run"
+cargo run --release -q -p kimchi --example preimage
+cargo run --release -q --bin zeko -- bench kimchi --max-log2 13
