@@ -1,7 +1,12 @@
 //! Our proofs in o1-labs' verifier.
 
+mod gates;
+
 use ark_ff::{Field, UniformRand};
-use kimchi::{Circuit, CircuitCurve, Gate, GateKind, ProverIndex, RecursionChallenge, Witness};
+use kimchi::{
+    Circuit, CircuitCurve, Gate, GateKind, ProverIndex, RecursionChallenge, Witness,
+    builder::CircuitField,
+};
 use mina_curves::{PallasConfig, VestaConfig};
 use poly_commitment::{Srs, b_poly_coefficients};
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
@@ -39,7 +44,7 @@ fn accepted<C: CircuitCurve>(
     assert_eq!(o1js::verify_kimchi(index.verifier_index(), &proof, &public), Ok(false));
 }
 
-fn all<C: CircuitCurve>() {
+fn all<C: CircuitCurve<ScalarField: CircuitField>>() {
     let (circuit, witness) = generic(0);
     accepted::<C>(circuit, &witness, &[]);
     let (circuit, witness) = generic(4);
@@ -53,7 +58,15 @@ fn all<C: CircuitCurve>() {
     let previous = RecursionChallenge { challenges, commitment };
     let (mut circuit, witness) = generic(1);
     circuit.previous = 2;
-    accepted::<C>(circuit, &witness, &[previous.clone(), previous]);
+    let previous = [previous.clone(), previous];
+    accepted::<C>(circuit, &witness, &previous);
+
+    for previous in [&[], &previous[..]] {
+        for (name, circuit, witness) in gates::families(previous.len()) {
+            println!("{name}, {} previous", previous.len());
+            accepted::<C>(circuit, &witness, previous);
+        }
+    }
 }
 
 #[test]

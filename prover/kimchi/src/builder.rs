@@ -33,7 +33,7 @@
 //! Values are [`Var`]s; sums of them with constant factors are [`Linear`] and cost nothing until
 //! they are used. [`Boolean`], [`PointVar`] and [`SpongeVar`] are variables that are known to be
 //! more than a field element. Parts of a circuit are named by [`CircuitBuilder::region`], after
-//! which [`Circuit::report`] counts rows and the checker names faults.
+//! which [`BuiltCircuit::report`] counts rows and the checker names faults.
 
 mod arithmetic;
 mod bits;
@@ -55,7 +55,7 @@ mod witness;
 
 pub use boolean::Boolean;
 pub use check::{CellValue, CheckError, check, violations};
-pub use circuit::{BuildError, Circuit};
+pub use circuit::{BuildError, BuiltCircuit};
 pub use cs::CircuitBuilder;
 pub use field::CircuitField;
 pub use linear::{Linear, Var};

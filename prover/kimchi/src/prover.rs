@@ -44,7 +44,7 @@ impl<C: CircuitCurve> ProverIndex<C> {
     /// # Errors
     ///
     /// [`ProverError`] if the witness has the wrong shape or does not satisfy the circuit; which
-    /// constraint fails is for [`crate::check`] to say.
+    /// constraint fails is for [`crate::builder::check`] to say.
     pub fn prove(
         &self,
         witness: &Witness<C::ScalarField>,

@@ -10,7 +10,7 @@ use crate::{
     gates::constraints,
 };
 
-use super::{circuit::Circuit, describe, field::CircuitField};
+use super::{circuit::BuiltCircuit, describe, field::CircuitField};
 
 /// A cell that a violated constraint looks at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,7 +85,7 @@ pub enum CheckError<F: CircuitField> {
 /// # Errors
 /// The first violation, row by row, in each row the gate before the wires.
 pub fn check<F: CircuitField>(
-    circuit: &Circuit<F>,
+    circuit: &BuiltCircuit<F>,
     witness: &Witness<F>,
 ) -> Result<(), CheckError<F>> {
     Checker::new(circuit, witness)?.violations().next().map_or(Ok(()), Err)
@@ -93,7 +93,7 @@ pub fn check<F: CircuitField>(
 
 /// All that [`check`] could complain about, in its order.
 pub fn violations<F: CircuitField>(
-    circuit: &Circuit<F>,
+    circuit: &BuiltCircuit<F>,
     witness: &Witness<F>,
 ) -> Vec<CheckError<F>> {
     match Checker::new(circuit, witness) {
@@ -104,12 +104,12 @@ pub fn violations<F: CircuitField>(
 
 /// A circuit and a witness of its shape.
 struct Checker<'a, F> {
-    circuit: &'a Circuit<F>,
+    circuit: &'a BuiltCircuit<F>,
     witness: &'a Witness<F>,
 }
 
 impl<'a, F: CircuitField> Checker<'a, F> {
-    fn new(circuit: &'a Circuit<F>, witness: &'a Witness<F>) -> Result<Self, CheckError<F>> {
+    fn new(circuit: &'a BuiltCircuit<F>, witness: &'a Witness<F>) -> Result<Self, CheckError<F>> {
         let expected = circuit.rows();
         for (column, cells) in witness.iter().enumerate() {
             if cells.len() != expected {

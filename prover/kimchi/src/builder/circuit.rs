@@ -7,7 +7,7 @@ use blake2::{Blake2s256, Digest};
 use mina_poseidon::PoseidonField;
 use thiserror::Error;
 
-use crate::gate::{COLUMNS, Gate, GateKind, PERMUTED_COLUMNS, Wire};
+use crate::gate::{COLUMNS, Circuit, Gate, GateKind, PERMUTED_COLUMNS, Wire};
 
 use super::{
     cs::{CircuitBuilder, Row},
@@ -42,38 +42,35 @@ pub enum BuildError {
     },
 }
 
-/// Gates in their final order, the public input first.
+/// A [`Circuit`] with the names of its regions.
 #[derive(Clone, Debug)]
-pub struct Circuit<F> {
-    gates: Vec<Gate<F>>,
-    public_inputs: usize,
+pub struct BuiltCircuit<F> {
+    circuit: Circuit<F>,
     regions: Regions,
     /// The region of each row, and that of its second half if it is generic.
     row_regions: Vec<[RegionId; 2]>,
 }
 
-impl<F: PoseidonField> Circuit<F> {
-    /// A circuit of gates made elsewhere, all of them in one nameless region. The first
-    /// `public_inputs` rows must be generic gates with the single coefficient 1.
-    pub fn from_gates(gates: Vec<Gate<F>>, public_inputs: usize) -> Self {
-        let row_regions = vec![[ROOT; 2]; gates.len()];
-        Self { gates, public_inputs, regions: Regions::default(), row_regions }
+impl<F: PoseidonField> BuiltCircuit<F> {
+    /// The gates, for the prover.
+    pub fn circuit(&self) -> &Circuit<F> {
+        &self.circuit
     }
 
-    /// The gates, one per row.
+    /// The gates, one per row, those of the public inputs first.
     pub fn gates(&self) -> &[Gate<F>] {
-        &self.gates
+        &self.circuit.gates
     }
 
     /// The number of public inputs, which the first rows hold in column 0.
     pub fn public_inputs(&self) -> usize {
-        self.public_inputs
+        self.circuit.public
     }
 
     /// The number of rows, those of the public inputs included, padding and rows for zero knowledge
     /// not.
     pub fn rows(&self) -> usize {
-        self.gates.len()
+        self.circuit.gates.len()
     }
 
     /// The names of the region of a row, separated by `/`. The halves of a generic row (0 and 1)
@@ -86,7 +83,7 @@ impl<F: PoseidonField> Circuit<F> {
     /// The rows of every region, in order of path.
     pub fn report(&self) -> Vec<RegionRows> {
         let mut regions: BTreeMap<&str, RegionRows> = BTreeMap::new();
-        for (row, gate) in self.gates.iter().enumerate() {
+        for (row, gate) in self.gates().iter().enumerate() {
             let path = self.region(row, 0);
             let region = regions.entry(path).or_insert_with(|| RegionRows {
                 path: path.to_owned(),
@@ -108,13 +105,14 @@ impl<F: PoseidonField> Circuit<F> {
         (0..self.rows()).filter(inside).count()
     }
 
-    /// A fingerprint of the gates: Blake2s of the number of public inputs and, for each gate, its
-    /// kind, wires and coefficients. Names of regions do not count.
+    /// A fingerprint of the circuit: Blake2s of the number of public inputs, that of accumulators,
+    /// and for each gate its kind, wires and coefficients. Names of regions do not count.
     pub fn digest(&self) -> [u8; 32] {
         let mut hash = Blake2s256::new();
-        hash.update((self.public_inputs as u64).to_le_bytes());
-        hash.update((self.gates.len() as u64).to_le_bytes());
-        for gate in &self.gates {
+        for number in [self.circuit.public, self.circuit.previous, self.rows()] {
+            hash.update((number as u64).to_le_bytes());
+        }
+        for gate in self.gates() {
             hash.update([gate.kind as u8, gate.coefficients.len() as u8]);
             for wire in &gate.wires {
                 hash.update((wire.row as u64).to_le_bytes());
@@ -128,15 +126,22 @@ impl<F: PoseidonField> Circuit<F> {
     }
 }
 
+impl<F: PoseidonField> From<Circuit<F>> for BuiltCircuit<F> {
+    /// A circuit made elsewhere, all of it in one nameless region.
+    fn from(circuit: Circuit<F>) -> Self {
+        let row_regions = vec![[ROOT; 2]; circuit.gates.len()];
+        Self { circuit, regions: Regions::default(), row_regions }
+    }
+}
+
 /// Puts the rows of the public inputs before all others, and wires the cells of equal variables in
 /// cycles.
 pub(super) fn layout<F: CircuitField, I>(
     mut cs: CircuitBuilder<F, I>,
-) -> Result<(Circuit<F>, WitnessGenerator<F, I>), BuildError> {
+) -> Result<(BuiltCircuit<F>, WitnessGenerator<F, I>), BuildError> {
     if let Some(error) = cs.error {
         return Err(error);
     }
-    let public_inputs = cs.public.len();
     let public_region = cs.regions.child(ROOT, "public input".into());
     let mut rows: Vec<Row<F>> =
         cs.public.iter().map(|var| public_row(*var, public_region)).collect();
@@ -168,9 +173,10 @@ pub(super) fn layout<F: CircuitField, I>(
 
     let aliases = aliases(&mut cs, &rows);
     let row_regions = rows.iter().map(|row| [row.region, row.second]).collect();
+    let circuit = Circuit { gates, public: cs.public.len(), previous: cs.previous };
     let regions = cs.regions;
     let generator = WitnessGenerator { steps: cs.steps, cells, aliases, regions: regions.clone() };
-    Ok((Circuit { gates, public_inputs, regions, row_regions }, generator))
+    Ok((BuiltCircuit { circuit, regions, row_regions }, generator))
 }
 
 /// Variables without a cell that were asserted to be equal to others. No gate sees them, so that

@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use crate::gate::{COLUMNS, GateKind};
 
 use super::{
-    circuit::{self, BuildError, Circuit},
+    circuit::{self, BuildError, BuiltCircuit},
     field::CircuitField,
     linear::{Linear, Var},
     region::{ROOT, RegionId, Regions},
@@ -41,6 +41,7 @@ pub struct CircuitBuilder<F: CircuitField, I> {
     pub(super) equal_to: Vec<u32>,
     pub(super) rows: Vec<Row<F>>,
     pub(super) public: Vec<Var<F>>,
+    pub(super) previous: usize,
     pub(super) regions: Regions,
     pub(super) error: Option<BuildError>,
     constants: BTreeMap<F, Var<F>>,
@@ -63,6 +64,7 @@ impl<F: CircuitField, I> CircuitBuilder<F, I> {
             equal_to: Vec::new(),
             rows: Vec::new(),
             public: Vec::new(),
+            previous: 0,
             regions: Regions::default(),
             error: None,
             constants: BTreeMap::new(),
@@ -76,8 +78,14 @@ impl<F: CircuitField, I> CircuitBuilder<F, I> {
     /// # Errors
     /// If two different constants were asserted to be equal, or a variable of an unwired column was
     /// used elsewhere.
-    pub fn finish(self) -> Result<(Circuit<F>, WitnessGenerator<F, I>), BuildError> {
+    pub fn finish(self) -> Result<(BuiltCircuit<F>, WitnessGenerator<F, I>), BuildError> {
         circuit::layout(self)
+    }
+
+    /// Makes each proof carry on the accumulators of so many earlier ones
+    /// ([`RecursionChallenge`](crate::RecursionChallenge)); none unless this is called.
+    pub fn carry_previous(&mut self, count: usize) {
+        self.previous = count;
     }
 
     /// Names the part of the circuit that `build` adds. Regions nest; a name used twice in one

@@ -8,12 +8,12 @@ mod gates;
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 
-use super::{Circuit, CircuitBuilder, CircuitField, WitnessGenerator, check, violations};
+use super::{BuiltCircuit, CircuitBuilder, CircuitField, WitnessGenerator, check, violations};
 use crate::gate::Witness;
 
 /// A finished circuit under test.
 struct Lab<F: CircuitField, I> {
-    circuit: Circuit<F>,
+    circuit: BuiltCircuit<F>,
     generator: WitnessGenerator<F, I>,
 }
 

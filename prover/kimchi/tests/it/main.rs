@@ -1,5 +1,6 @@
 //! Integration tests of the proof system.
 
+mod builder;
 mod circuits;
 mod forge;
 mod mutations;

@@ -60,8 +60,8 @@ fn permutation<F: CircuitField>(digest: &str) {
 
 #[test]
 fn poseidon_permutation() {
-    permutation::<Fp>("0e53876abf6fc2db5fbdfc128e82a381845c9143fee73d39dbff15795bb75507");
-    permutation::<Fq>("e78da44a6eec03109700ca49eb2781bf268d32c4bf125325162112ea3642bf75");
+    permutation::<Fp>("280d2d11ea5e5cf63520584607ea24ce2fa3e38efc2eb2decbe0cd8ff0c6e7bd");
+    permutation::<Fq>("c7b7e8d22ee641a8eab1a5195963d5ae8faa0fb1d268afd4e93289a498e330b6");
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn poseidon_hash() {
     lab.forge(&input, 5, &[]);
     // Three permutations; a zero and three additions of later inputs, in halves.
     assert_eq!(lab.circuit.rows_in("hash"), 3 * 12 + 2);
-    assert_eq!(lab.digest(), "e1da9548b0efeba014fe33ba0d0b1f63d7420ed1ea9a9fbb40d66e40dd181581");
+    assert_eq!(lab.digest(), "aa7ab6800b44a7511b02a4d61824863a87bf146a4775f79356a7a53b10aaaa03");
 }
 
 #[test]
@@ -149,8 +149,8 @@ fn addition<F: CircuitField>(digest: &str) {
 
 #[test]
 fn complete_addition() {
-    addition::<Fp>("3be62736b75f3d87674776eb23d982e16fee5a4d97390754673a0f67cafc1835");
-    addition::<Fq>("89fd9ba03aa24eaae93e536382ef8ee7b012edeec408117c1ff3bce0994ba577");
+    addition::<Fp>("e8d70416aa7db5163e378206875b98ff6e491ebd3982770bf8ed6b82821e5a9d");
+    addition::<Fq>("717cc047aac98563c330853713d8c8baeeaa4262956dba362949344a9f76e1c9");
 }
 
 #[test]
@@ -234,12 +234,12 @@ fn doubling_cells<F: CircuitField, I>(lab: &Lab<F, I>) -> Vec<(usize, usize)> {
 
 #[test]
 fn scaling_by_any_number_over_fp() {
-    scale::<Fp>("df55b034cdce5230936cedc7910aec6d4e7720723526d0e6910503b8973c3a7e");
+    scale::<Fp>("6d9893ef13e6073900886b4aff13290f1a1ba94e0cec35089c447d029cd51f81");
 }
 
 #[test]
 fn scaling_by_any_number_over_fq() {
-    scale::<Fq>("0da5c6e8c21e701b5216f4c0bcd92237b999d244cd7088dee34bf6e194919ae9");
+    scale::<Fq>("c455740fe1dd3783d8241d7894c84b55fe076c02077d9b06669c73ebccd6a265");
 }
 
 #[test]
@@ -336,8 +336,8 @@ fn endo_scale<F: CircuitField>(digest: &str) {
 
 #[test]
 fn scaling_by_challenges() {
-    endo_scale::<Fp>("092a05491dba2664b72dd2e25ca4f59dc814520655c01608ebfc0b78c1969d2b");
-    endo_scale::<Fq>("e6f340ed98df5cc3a88355a20203816361f77b8d6428dc0dd22135d97cd010c9");
+    endo_scale::<Fp>("375efeead82b05ce3c2a662b89a90892cc3f7f59ab2559e90f72a8fe945996ef");
+    endo_scale::<Fq>("9787d2cdf4c323dcf1c5cdb60505c3fc1dee322d7effa91a60c355ef762c18c6");
 }
 
 fn endo_scalar<F: CircuitField>(digest: &str) {
@@ -360,6 +360,6 @@ fn endo_scalar<F: CircuitField>(digest: &str) {
 
 #[test]
 fn effective_scalars() {
-    endo_scalar::<Fp>("94a5c269d8968bf4227d7af980257ee62581cd3c38f21ac42c071c21d833e926");
-    endo_scalar::<Fq>("92dbc8d27b8105487cced906d82d1ae3f2d6fbb3a03def6bc9c937adcd538665");
+    endo_scalar::<Fp>("e0399df5dbacba623be9e3caf7f72076efc9d2ffd9dfb3b5631721d6d18afa4e");
+    endo_scalar::<Fq>("b60d9ff06dfefae75eae2be5c234ee5d5406fb9fb83f7b1e7f41c84d1c307ac1");
 }

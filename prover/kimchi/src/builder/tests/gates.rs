@@ -7,8 +7,8 @@ use mina_curves::{Fp, Fq, Point};
 
 use super::rng;
 use crate::{
-    builder::{CheckError, Circuit, CircuitField, violations},
-    gate::{COLUMNS, Gate, GateKind, Witness},
+    builder::{CheckError, CircuitField, violations},
+    gate::{COLUMNS, Circuit, Gate, GateKind, Witness},
     gates::round_columns,
 };
 
@@ -23,7 +23,7 @@ fn violated<F: CircuitField>(
     let gates =
         vec![Gate::new(kind, 0, coefficients.to_vec()), Gate::new(GateKind::Zero, 1, vec![])];
     let witness: Witness<F> = core::array::from_fn(|i| rows.iter().map(|row| row[i]).collect());
-    let mut found = violations(&Circuit::from_gates(gates, 0), &witness);
+    let mut found = violations(&Circuit { gates, public: 0, previous: 0 }.into(), &witness);
     assert!(found.len() <= 1, "{found:#?}");
     match found.pop()? {
         CheckError::Constraint { row: 0, kind: got, constraint, value, cells, .. } => {
