@@ -70,13 +70,9 @@ pub(crate) fn kimchi(log2: u32, out: Option<&Path>) -> Result<()> {
     progress.step("verification", || {
         kimchi::verify(index.verifier_index(), &proof, &public_input, &mut OsRng)
     })?;
-    println!(
-        "{} rows in a domain of 2^{log2} over vesta; the proof is accepted",
-        circuit.rows()
-    );
+    println!("{} rows in a domain of 2^{log2} over vesta; the proof is accepted", circuit.rows());
     if let Some(out) = out {
-        let statement =
-            Statement { index: index.verifier_index().clone(), proof, public_input };
+        let statement = Statement { index: index.verifier_index().clone(), proof, public_input };
         fs::write(out, statement.encode()?)
             .with_context(|| format!("cannot write {}", out.display()))?;
         println!("written to {}", out.display());

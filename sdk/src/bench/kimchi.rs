@@ -23,12 +23,8 @@ use crate::prove::{SRS_SIZE, hash_chain};
 const UPSTREAM_UNIT: f64 = 0.23;
 
 /// Seconds of o1-labs' Kimchi 0.7.0, two cores: log₂ of the size, prove, verify, Lagrange basis.
-const UPSTREAM: [(u32, f64, f64, f64); 4] = [
-    (13, 2.3, 0.07, 3.3),
-    (14, 4.4, 0.12, 7.3),
-    (15, 8.5, 0.27, 16.4),
-    (16, 15.8, 0.43, 41.3),
-];
+const UPSTREAM: [(u32, f64, f64, f64); 4] =
+    [(13, 2.3, 0.07, 3.3), (14, 4.4, 0.12, 7.3), (15, 8.5, 0.27, 16.4), (16, 15.8, 0.43, 41.3)];
 
 /// Seconds of o1-labs' derivation of the SRS of 2^16.
 const UPSTREAM_SRS: f64 = 1.0;
@@ -107,9 +103,8 @@ fn multi_scalar(report: &Report, srs: &Srs<VestaConfig>, max_log2: u32, rng: &mu
         let scalars: Vec<Fp> = (0..size).map(|_| Fp::rand(rng)).collect();
         let bases = &srs.g()[..size];
         let label = format!("2^{log2}");
-        let arkworks = fastest(RUNS, || {
-            ProjectivePoint::<VestaConfig>::msm_unchecked(bases, &scalars)
-        });
+        let arkworks =
+            fastest(RUNS, || ProjectivePoint::<VestaConfig>::msm_unchecked(bases, &scalars));
         report.time("msm/arkworks", &label, arkworks);
         let ours = fastest(RUNS, || mina_curves::msm(bases, &scalars));
         report.compare("msm", &label, ours, ("arkworks 0.6", arkworks));
@@ -165,4 +160,3 @@ fn proofs(
     }
     Ok(())
 }
-

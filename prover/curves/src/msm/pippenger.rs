@@ -140,8 +140,7 @@ impl<C: PastaCurve> Prepared<C> {
         let segments = cut(groups);
         let parts = map(&segments, |(start, groups)| {
             let len = groups.iter().map(|group| group.len as usize).sum::<usize>();
-            let source =
-                Entries { bases: &self.bases, entries: &entries[*start..*start + len] };
+            let source = Entries { bases: &self.bases, entries: &entries[*start..*start + len] };
             run(self.backend, SumGroups { source: &source, groups, curve: PhantomData::<C> })
         });
         let mut sums = Sums::default();
@@ -158,8 +157,7 @@ impl<C: PastaCurve> Prepared<C> {
 
     /// `Σ key·point`, keys ascending.
     fn weighted(&self, sums: &Sums) -> ProjectivePoint<C> {
-        let points =
-            run(self.backend, Restore { points: &sums.points, curve: PhantomData::<C> });
+        let points = run(self.backend, Restore { points: &sums.points, curve: PhantomData::<C> });
         let mut running = ProjectivePoint::<C>::ZERO;
         let mut total = ProjectivePoint::<C>::ZERO;
         let mut at = sums.keys.last().copied().unwrap_or(0);

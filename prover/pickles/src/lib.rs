@@ -1,0 +1,27 @@
+//! Pickles, Mina's recursive proof system: a *step* proof over Vesta about a statement and earlier
+//! proofs, wrapped in a *wrap* proof over Pallas that has the same shape whatever it wraps.
+//!
+//! Here so far: o1js' formats of proofs and verification keys, and verification of proofs under a
+//! key that comes with them (*side-loaded*).
+//!
+//! Sources: MinaProtocol/mina `src/lib/pickles`, o1-labs/proof-systems `book/docs/pickles`.
+
+mod codec;
+mod constants;
+mod deferred;
+mod json;
+mod key;
+mod proof;
+mod public_input;
+mod verify;
+
+pub use codec::{ProofError, decode_proof, encode_proof};
+pub use constants::{MAX_PROOFS_VERIFIED, STEP_ROUNDS, WRAP_PUBLIC_INPUTS, WRAP_ROUNDS, dummy};
+pub use deferred::DeferredValues;
+pub use json::{JsonError, ProofFile, ProofJson, VerificationKeyJson};
+pub use key::{KeyError, VerificationKey};
+pub use proof::{
+    BranchData, Plonk, Proof, ProofState, ProofsVerified, StepEvaluations, StepFlags, StepMessages,
+    WrapMessages,
+};
+pub use verify::{Instance, VerifyError, verify, verify_batch};

@@ -1,0 +1,70 @@
+//! Proofs made with o1js, see `tests/vectors/README.md`.
+
+use std::{fs, path::PathBuf};
+
+use pickles::{Instance, ProofFile, decode_proof, encode_proof, verify, verify_batch};
+use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
+
+pub(crate) fn files() -> Vec<(String, ProofFile)> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors/pickles");
+    let mut files: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .map(|path| {
+            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+            (name, ProofFile::parse(&fs::read(path).unwrap()).unwrap())
+        })
+        .collect();
+    files.sort_by(|a, b| a.0.cmp(&b.0));
+    files
+}
+
+#[test]
+fn every_o1js_proof_verifies() {
+    let mut rng = ChaCha20Rng::seed_from_u64(1);
+    let files = files();
+    assert!(files.len() >= 6);
+    let decoded: Vec<_> = files.iter().map(|(name, file)| (name, file.decode().unwrap())).collect();
+    for (name, (key, app_state, proof)) in &decoded {
+        eprintln!("{name} {:?}", verify(key, app_state, proof, &mut rng));
+    }
+    let batch: Vec<_> = decoded
+        .iter()
+        .map(|(_, (key, app_state, proof))| Instance { key, app_state, proof })
+        .collect();
+    assert_eq!(verify_batch(&batch, &mut rng), Ok(()));
+}
+
+#[test]
+fn encoding_gives_the_same_text() {
+    for (name, file) in files() {
+        let (key, _, proof) = file.decode().unwrap();
+        assert_eq!(encode_proof(&proof), file.proof.proof, "{name}");
+        assert_eq!(key.to_base64(), file.verification_key.data, "{name}");
+    }
+}
+
+#[test]
+fn dummy_proofs_decode() {
+    use base64::{Engine, prelude::BASE64_STANDARD};
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors/pickles");
+    for width in 0..=2 {
+        let text = fs::read(folder.join(format!("dummy_n{width}.sexp"))).unwrap();
+        let width = pickles::ProofsVerified::from_count(width).unwrap();
+        let proof = decode_proof(&BASE64_STANDARD.encode(text), width).unwrap();
+        assert_eq!(decode_proof(&encode_proof(&proof), width).unwrap(), proof);
+    }
+}
+
+#[test]
+fn variants() {
+    let mut rng = ChaCha20Rng::seed_from_u64(1);
+    for (name, file) in files() {
+        if name != "n0_hash" && name != "n2_merge" { continue; }
+        let (key, app, proof) = file.decode().unwrap();
+        let mut list = vec![vec![], vec![app[0]], app.clone(), app.iter().rev().copied().collect()];
+        list.push(vec![app[1]]);
+        for a in list { eprintln!("{name} {} {:?}", a.len(), verify(&key, &a, &proof, &mut rng)); }
+    }
+}
