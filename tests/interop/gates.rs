@@ -1,4 +1,5 @@
 //! A circuit for each provable gate family, from the circuit builder.
+#![allow(clippy::unwrap_used)] // Clippy knows `#[test]` functions, but not their helpers.
 
 use ark_ec::{AffineRepr, CurveConfig, CurveGroup};
 use ark_ff::UniformRand;
@@ -17,6 +18,9 @@ pub(crate) struct Input<F: CircuitField> {
 }
 
 type Builder<F> = CircuitBuilder<F, Input<F>>;
+
+/// A name, and what builds the circuit.
+type Family<F> = (&'static str, fn(&mut Builder<F>));
 
 fn point<F: CircuitField>(cs: &mut Builder<F>) -> PointVar<F> {
     PointVar::witness(cs, |v: &Values<'_, F, Input<F>>| v.input().point)
@@ -83,7 +87,7 @@ fn endo_mul_scalar<F: CircuitField>(cs: &mut Builder<F>) {
 pub(crate) fn families<F: CircuitField>(
     previous: usize,
 ) -> Vec<(&'static str, Circuit<F>, Witness<F>)> {
-    let families: [(&'static str, fn(&mut Builder<F>)); 6] = [
+    let families: [Family<F>; 6] = [
         ("generic", generic),
         ("poseidon", poseidon),
         ("complete add", complete_add),
@@ -98,7 +102,7 @@ pub(crate) fn families<F: CircuitField>(
         number: F::rand(&mut rng),
         challenge: F::from(u128::rand(&mut rng)),
     };
-    let build = |(name, constrain): (&'static str, fn(&mut Builder<F>))| {
+    let build = |(name, constrain): Family<F>| {
         let mut cs = Builder::new();
         cs.carry_previous(previous);
         constrain(&mut cs);

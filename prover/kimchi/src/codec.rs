@@ -124,7 +124,9 @@ pub fn decode_fixture(bytes: &[u8]) -> Result<Fixture, CodecError> {
 }
 
 impl<C: CircuitCurve> Statement<C> {
-    /// Encodes the statement as a fixture.
+    /// Encodes the statement as a fixture. The format does not say the index's
+    /// [`Revision`](crate::Revision): readers take it for [`Revision::Distinct`](crate::Revision),
+    /// which matters to circuits with [`GateKind::EndoMul`](crate::GateKind) only.
     ///
     /// # Errors
     ///

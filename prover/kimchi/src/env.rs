@@ -12,6 +12,8 @@ use ark_ff::{AdditiveGroup, Field};
 use mina_curves::{Fp, Fq};
 use mina_poseidon::PoseidonField;
 
+use crate::gate::Revision;
+
 /// A value that constraints compute with: a field element, a vector of them, a circuit variable.
 pub trait Element<F>:
     Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Neg<Output = Self>
@@ -69,6 +71,9 @@ pub trait Env {
 
     /// The coefficient `ξ` of the endomorphism that [`crate::GateKind::EndoMul`] uses.
     fn endo(&self) -> Self::F;
+
+    /// Which version of the constraints applies.
+    fn revision(&self) -> Revision;
 }
 
 /// Constants of constraints that are no small integers.

@@ -41,6 +41,19 @@ pub enum GateKind {
     Rot64,
 }
 
+/// Which version of the gates' constraints a circuit has. They differ in [`GateKind::EndoMul`] only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Revision {
+    /// What Mina's network and o1js 2.15 verify. `EndoMul` has 11 constraints, which let a prover
+    /// who wants to replace the result `2P + Q` of any step by `-P`: with this revision, do not rely
+    /// on the gate alone.
+    #[default]
+    Berkeley,
+    /// o1-labs/proof-systems since 0.5.0 (its change 3514): a twelfth constraint of `EndoMul` shows
+    /// that the points of each step have different abscissas.
+    Distinct,
+}
+
 /// The gates with a selector in every index, in the order of the index digest.
 pub const MANDATORY_GATES: [GateKind; 6] = [
     GateKind::Generic,

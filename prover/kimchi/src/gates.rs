@@ -40,7 +40,8 @@ pub fn constraints<E: Env>(kind: GateKind, env: &E, emit: &mut impl FnMut(E::V))
 }
 
 impl GateKind {
-    /// The number of constraints that [`constraints`] emits for this gate.
+    /// The number of constraints that [`constraints`] emits for this gate, with
+    /// [`Revision::Distinct`](crate::Revision::Distinct).
     pub const fn constraint_count(self) -> usize {
         match self {
             Self::Zero | Self::Lookup => 0,

@@ -10,7 +10,7 @@ use crate::{
     domain::Domain,
     env::ConstantField,
     features::{FeatureFlags, LookupPattern},
-    gate::{COLUMNS, GateKind, PERMUTED_COLUMNS},
+    gate::{COLUMNS, GateKind, PERMUTED_COLUMNS, Revision},
     proof::Column,
 };
 
@@ -28,6 +28,8 @@ pub struct VerifierIndex<C: CircuitCurve> {
     pub max_poly_size: usize,
     /// Rows at the end of the domain that hide the witness.
     pub zk_rows: usize,
+    /// Which version of the gates' constraints the circuit has.
+    pub revision: Revision,
     /// The number of public inputs.
     pub public: usize,
     /// The number of earlier accumulators that a proof carries.

@@ -25,8 +25,8 @@ pub use env::{ConstantField, Element, Env, GateConstants};
 pub use error::VerifyError;
 pub use features::{FeatureFlags, LOOKUP_PATTERNS, LookupFeatures, LookupPattern};
 pub use gate::{
-    COLUMNS, Circuit, Gate, GateKind, MANDATORY_GATES, OPTIONAL_GATES, PERMUTED_COLUMNS, Wire,
-    Witness,
+    COLUMNS, Circuit, Gate, GateKind, MANDATORY_GATES, OPTIONAL_GATES, PERMUTED_COLUMNS, Revision,
+    Wire, Witness,
 };
 pub use gates::{MAX_CONSTRAINTS, ROUNDS_PER_ROW, constraints, round_columns};
 pub use index::{CircuitCurve, LookupIndex, VerifierIndex};

@@ -9,7 +9,7 @@ use crate::{
     domain::Domain,
     env::{ConstantField, Env},
     features::FeatureFlags,
-    gate::{GateKind, MANDATORY_GATES, PERMUTED_COLUMNS},
+    gate::{GateKind, MANDATORY_GATES, PERMUTED_COLUMNS, Revision},
     gates::{self, MAX_CONSTRAINTS},
     lookup::{self, LookupEnv},
     proof::{Column, Evaluations},
@@ -41,6 +41,8 @@ pub struct Parameters<'a, F: ark_ff::FftField> {
     pub shifts: &'a [F; PERMUTED_COLUMNS],
     /// The endomorphism coefficient of [`GateKind::EndoMul`].
     pub endo: F,
+    /// Which version of the gates' constraints applies.
+    pub revision: Revision,
     /// Which optional parts the circuit uses.
     pub features: &'a FeatureFlags,
 }
@@ -172,6 +174,10 @@ impl<F: ConstantField> Env for ZetaEnv<'_, F> {
 
     fn endo(&self) -> F {
         self.parameters.endo
+    }
+
+    fn revision(&self) -> Revision {
+        self.parameters.revision
     }
 }
 

@@ -104,6 +104,7 @@ impl<'a, C: CircuitCurve> PartialVerification<'a, C> {
             zk_rows: index.zk_rows,
             shifts: &index.shifts,
             endo: index.endo(),
+            revision: index.revision,
             features: &features,
         };
         let joined = proof.evaluations.combine(chunk_powers);

@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::{
     env::Env,
-    gate::{COLUMNS, Gate, GateKind, PERMUTED_COLUMNS, Witness},
+    gate::{COLUMNS, Gate, GateKind, PERMUTED_COLUMNS, Revision, Witness},
     gates::constraints,
 };
 
@@ -48,7 +48,7 @@ pub enum CheckError<F: CircuitField> {
         row: usize,
         /// The gate.
         kind: GateKind,
-        /// Which of the gate's constraints, in the order of [`constraints`](crate::constraints).
+        /// Which of the gate's constraints, in the order of [`constraints`].
         constraint: usize,
         /// What it says.
         equation: String,
@@ -80,7 +80,7 @@ pub enum CheckError<F: CircuitField> {
 }
 
 /// Checks every constraint and wire of a circuit, lookups apart; the public input is what column 0
-/// says.
+/// says. The constraints are those of [`Revision::Distinct`], which include those of the other.
 ///
 /// # Errors
 /// The first violation, row by row, in each row the gate before the wires.
@@ -229,6 +229,10 @@ impl<F: CircuitField> Env for RowEnv<'_, F> {
 
     fn endo(&self) -> F {
         F::endo_base()
+    }
+
+    fn revision(&self) -> Revision {
+        Revision::Distinct
     }
 }
 

@@ -12,7 +12,8 @@
 //!   satisfies.
 //! - [`GateKind::EndoMul`]: the accumulator is `(a·λ + b)·T` with `|a|, |b| < 2^67`, and no such
 //!   combination but the trivial one is congruent to 0, ±1 or ±λ; `a` and `b` start at 2 and never
-//!   become so small.
+//!   become so small. That the abscissas of `P` and `2P + Q` differ, without which `-P` would pass
+//!   for the latter, is a constraint of [`Revision::Distinct`](crate::Revision) only.
 
 use ark_ec::{AffineRepr, CurveGroup};
 use ark_ff::{AdditiveGroup, BigInteger, BigInteger256, Field, PrimeField};
@@ -129,6 +130,9 @@ impl<F: CircuitField> PointVar<F> {
     /// `c·self` for the effective scalar `c` of a challenge, asserting that the challenge has 128
     /// bits. 32 rows of [`GateKind::EndoMul`], one for the result, two of
     /// [`GateKind::CompleteAdd`], and one half.
+    ///
+    /// Sound with [`Revision::Distinct`](crate::Revision) only: with the constraints that Mina's
+    /// network verifies today, a malicious prover can make another result pass.
     pub fn scale_endo<I>(
         &self,
         cs: &mut CircuitBuilder<F, I>,

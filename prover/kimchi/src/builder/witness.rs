@@ -45,7 +45,7 @@ impl<F, I> Index<Var<F>> for Values<'_, F, I> {
 
 /// Why no witness could be made.
 ///
-/// A witness that is made need not be valid: see [`check`](super::check).
+/// A witness that is made need not be valid: see [`check`](super::check()).
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum WitnessError {

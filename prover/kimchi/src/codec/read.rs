@@ -12,6 +12,7 @@ use super::{CodecError, Statement, domain_bytes, raw, raw::Bytes, shared_srs};
 use crate::{
     domain::Domain,
     features::{FeatureFlags, LookupFeatures},
+    gate::Revision,
     index::{CircuitCurve, LookupIndex, VerifierIndex},
     proof::{AtPoints, Commitments, Evaluations, LookupCommitments, Proof, RecursionChallenge},
 };
@@ -200,6 +201,8 @@ fn index<C: CircuitCurve>(
         domain,
         max_poly_size: raw.max_poly_size,
         zk_rows,
+        // The format is that of proof-systems 0.7.
+        revision: Revision::Distinct,
         public: raw.public,
         previous: raw.previous,
         sigma: array("sigma_comm", &raw.sigma, column)?,

@@ -7,9 +7,12 @@
 //!
 //! `b1`/`b3` choose `φ`, `b2`/`b4` the positive sign; `R` is the point after the first step, `S`
 //! after the second; `s1`, `s3` are the slopes of the first addition of each step;
-//! `n' = 16·n + 8·b1 + 4·b2 + 2·b3 + b4`; `inv` shows that `xP ≠ xR ≠ xS`.
+//! `n' = 16·n + 8·b1 + 4·b2 + 2·b3 + b4`; `inv` shows that `xP ≠ xR ≠ xS`, with [`Revision::Distinct`].
 
-use crate::env::{Element, Env, boolean};
+use crate::{
+    env::{Element, Env, boolean},
+    gate::Revision,
+};
 
 #[inline(always)]
 pub(super) fn constraints<E: Env>(env: &E, emit: &mut impl FnMut(E::V)) {
@@ -45,5 +48,8 @@ pub(super) fn constraints<E: Env>(env: &E, emit: &mut impl FnMut(E::V)) {
     emit(ys_yr.square() - xr_xs.square() * (s3_squared - xq2 + xs));
 
     emit((((n.double() + b1).double() + b2).double() + b3).double() + b4 - n_next);
-    emit((xp_xr * xr_xs * inv).add_constant(-one));
+    // Where xP = xR, the constraints above hold for R = -P, whatever the bits say.
+    if env.revision() == Revision::Distinct {
+        emit((xp_xr * xr_xs * inv).add_constant(-one));
+    }
 }

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     domain::Domain,
     features::FeatureFlags,
-    gate::{COLUMNS, Circuit, Gate, GateKind, MANDATORY_GATES, PERMUTED_COLUMNS},
+    gate::{COLUMNS, Circuit, Gate, GateKind, MANDATORY_GATES, PERMUTED_COLUMNS, Revision},
     index::{CircuitCurve, VerifierIndex},
 };
 
@@ -53,13 +53,27 @@ pub(super) struct Coset<F> {
 }
 
 impl<C: CircuitCurve> ProverIndex<C> {
-    /// Prepares `circuit` for proofs under `srs`: interpolates and commits to its columns.
+    /// Prepares `circuit` for proofs under `srs` that Mina's network accepts: interpolates and
+    /// commits to its columns.
     ///
     /// # Errors
     ///
     /// [`ProverError`] if the circuit is malformed, uses a gate that the prover lacks, or is too
     /// large.
     pub fn new(circuit: Circuit<C::ScalarField>, srs: Arc<Srs<C>>) -> Result<Self, ProverError> {
+        Self::with_revision(circuit, srs, Revision::Berkeley)
+    }
+
+    /// [`Self::new`] with another version of the gates' constraints.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::new`].
+    pub fn with_revision(
+        circuit: Circuit<C::ScalarField>,
+        srs: Arc<Srs<C>>,
+        revision: Revision,
+    ) -> Result<Self, ProverError> {
         let rows = circuit.gates.len();
         let needed = rows.saturating_add(ZK_ROWS).next_power_of_two();
         let too_large = ProverError::TooLarge { rows, needed, srs: srs.size() };
@@ -93,6 +107,7 @@ impl<C: CircuitCurve> ProverIndex<C> {
             domain,
             max_poly_size: srs.size(),
             zk_rows: ZK_ROWS,
+            revision,
             public: circuit.public,
             previous: circuit.previous,
             sigma: array(&sigma_values, commit),

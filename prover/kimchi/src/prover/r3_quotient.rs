@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     env::{ConstantField, Env},
-    gate::{COLUMNS, GateKind, MANDATORY_GATES, PERMUTED_COLUMNS},
+    gate::{COLUMNS, GateKind, MANDATORY_GATES, PERMUTED_COLUMNS, Revision},
     gates::{self, MAX_CONSTRAINTS},
     index::CircuitCurve,
     linearization::{PERMUTATION_ALPHA, PERMUTATION_CONSTRAINTS, powers},
@@ -331,5 +331,10 @@ where
     #[inline(always)]
     fn endo(&self) -> C::ScalarField {
         self.rows.index.verifier_index().endo()
+    }
+
+    #[inline(always)]
+    fn revision(&self) -> Revision {
+        self.rows.index.verifier_index().revision
     }
 }

@@ -82,6 +82,7 @@ pub(super) fn linearize<C: CircuitCurve>(
         zk_rows: verifier.zk_rows,
         shifts: &verifier.shifts,
         endo: verifier.endo(),
+        revision: verifier.revision,
         features: index.features(),
     };
     // One chunk per column, so no power of ζ joins any but the quotient's.

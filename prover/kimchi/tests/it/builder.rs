@@ -1,9 +1,10 @@
 //! Built circuits, proved and verified.
+#![allow(clippy::unwrap_used)] // Clippy knows `#[test]` functions, but not their helpers.
 
 use ark_ec::{AffineRepr, CurveConfig, CurveGroup};
 use ark_ff::{Field, UniformRand};
 use kimchi::{
-    CircuitCurve, GateKind, ProverError, ProverIndex, VerifyError,
+    CircuitCurve, GateKind, ProverError, ProverIndex, Revision, VerifyError,
     builder::{Boolean, CircuitBuilder, CircuitField, PointVar, Values, check},
     verify,
 };
@@ -53,7 +54,17 @@ fn prove_and_verify<C: CircuitCurve<ScalarField: CircuitField>>() {
     let witness = generator.witness(&input(&mut rng)).unwrap();
     check(&circuit, &witness).unwrap();
 
-    let index = ProverIndex::<C>::new(circuit.circuit().clone(), Srs::shared(1 << 9)).unwrap();
+    let srs = Srs::shared(1 << 9);
+    let revised =
+        ProverIndex::<C>::with_revision(circuit.circuit().clone(), srs.clone(), Revision::Distinct);
+    let revised = revised.unwrap();
+    let proof = revised.prove(&witness, &[], &mut rng).unwrap();
+    let public = &witness[0][..circuit.public_inputs()];
+    verify(revised.verifier_index(), &proof, public, &mut rng).unwrap();
+
+    let index = ProverIndex::<C>::new(circuit.circuit().clone(), srs).unwrap();
+    let refused = verify(index.verifier_index(), &proof, public, &mut rng);
+    assert!(matches!(refused, Err(VerifyError::Opening(_))), "the revisions differ: {refused:?}");
     let proof = index.prove(&witness, &[], &mut rng).unwrap();
     let mut public = witness[0][..circuit.public_inputs()].to_vec();
     verify(index.verifier_index(), &proof, &public, &mut rng).unwrap();

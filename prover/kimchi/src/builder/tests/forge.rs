@@ -16,7 +16,7 @@ use super::{Lab, rng};
 use crate::{
     builder::{CircuitField, check, check::RowEnv, witness::EMPTY},
     env::{Element, Env},
-    gate::{COLUMNS, PERMUTED_COLUMNS},
+    gate::{COLUMNS, PERMUTED_COLUMNS, Revision},
     gates::constraints,
 };
 
@@ -232,6 +232,10 @@ impl<F: CircuitField> Env for DualEnv<'_, F> {
 
     fn endo(&self) -> F {
         F::endo_base()
+    }
+
+    fn revision(&self) -> Revision {
+        Revision::Distinct
     }
 }
 

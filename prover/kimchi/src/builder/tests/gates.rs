@@ -227,6 +227,21 @@ fn endo_mul<F: CircuitField>() {
     }
 }
 
+/// Claiming `R = −P` for the first step of `EndoMul`: only the constraint that
+/// [`Revision::Distinct`](crate::Revision) has in addition notices.
+fn endo_mul_reflection<F: CircuitField>() {
+    let (xt, yt) = point::<F>(37);
+    let p = point::<F>(38);
+    let r = (p.0, -p.1);
+    let s1 = (-yt - p.1) / (xt - p.0);
+    let (s3, s) = endo_step(r, (xt, -yt), |_| false);
+    let mut rows = [[F::ZERO; COLUMNS]; 2];
+    rows[0][..2].copy_from_slice(&[xt, yt]);
+    rows[0][4..11].copy_from_slice(&[p.0, p.1, F::ZERO, r.0, r.1, s1, s3]);
+    rows[1][4..6].copy_from_slice(&[s.0, s.1]);
+    assert_eq!(violated(GateKind::EndoMul, &[], rows), Some(11));
+}
+
 fn endo_mul_scalar<F: CircuitField>() {
     let mut rng = rng(39);
     let [n0, a0, b0] = core::array::from_fn(|_| F::rand(&mut rng));
@@ -257,6 +272,7 @@ fn every_constraint_of_every_gate_over_fp() {
     complete_add::<Fp>();
     var_base_mul::<Fp>();
     endo_mul::<Fp>();
+    endo_mul_reflection::<Fp>();
     endo_mul_scalar::<Fp>();
 }
 
@@ -267,5 +283,6 @@ fn every_constraint_of_every_gate_over_fq() {
     complete_add::<Fq>();
     var_base_mul::<Fq>();
     endo_mul::<Fq>();
+    endo_mul_reflection::<Fq>();
     endo_mul_scalar::<Fq>();
 }
