@@ -79,8 +79,6 @@ mod tests {
 
     #[test]
     fn dummies_belong_together() {
-        let c: mina_curves::Fq = dummy::wrap_challenges()[0].to_field(PallasConfig::ENDO_SCALAR);
-        eprintln!("DUMMY0 {c}");
 
         assert_eq!(commitment::<PallasConfig>(dummy::wrap_challenges()), dummy::WRAP_SG);
         assert_eq!(commitment::<VestaConfig>(dummy::step_challenges()), dummy::STEP_SG);

@@ -3,7 +3,7 @@
 
 use ark_ff::{AdditiveGroup, Field};
 use kimchi::{
-    AtPoints, Challenges, Domain, FeatureFlags, Parameters, ZK_ROWS, absorbed_columns, ft_zeta,
+    AtPoints, Challenges, Domain, FeatureFlags, Parameters, Revision, ZK_ROWS, absorbed_columns, ft_zeta,
     opened_columns, permutation_scalar,
 };
 use mina_curves::{Fp, PallasConfig, PastaCurve, ScalarChallenge, VestaConfig};
@@ -57,6 +57,7 @@ impl DeferredValues {
             zk_rows: ZK_ROWS,
             shifts: &domain.shifts(),
             endo: <PallasConfig as PastaCurve>::ENDO_BASE,
+            revision: Revision::Berkeley,
             features: &features,
         };
         let ft = ft_zeta(&parameters, &joined, &challenges, step.public.zeta);

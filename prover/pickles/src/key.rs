@@ -2,7 +2,7 @@
 
 use ark_ec::AffineRepr;
 use base64::{Engine, prelude::BASE64_STANDARD};
-use kimchi::{COLUMNS, Domain, PERMUTED_COLUMNS, VerifierIndex, ZK_ROWS};
+use kimchi::{COLUMNS, Domain, PERMUTED_COLUMNS, Revision, VerifierIndex, ZK_ROWS};
 use mina_curves::{Fp, Pallas, PallasConfig, PastaField};
 use mina_poseidon::Sponge;
 use poly_commitment::{Commitment, Srs};
@@ -182,6 +182,7 @@ impl VerificationKey {
             domain,
             max_poly_size: 1 << WRAP_ROUNDS,
             zk_rows: ZK_ROWS,
+            revision: Revision::Berkeley,
             public: WRAP_PUBLIC_INPUTS,
             previous: MAX_PROOFS_VERIFIED,
             sigma: self.sigma.each_ref().map(commitment),
