@@ -37,7 +37,7 @@ pub(crate) mod scalar;
 mod tests;
 pub(crate) mod word;
 
-pub(crate) use kernel::{Kernel, run};
+pub(crate) use kernel::{Kernel, prefetch, run};
 pub use poseidon::{PoseidonRounds, poseidon_many};
 
 /// Number of elements in a vector.
