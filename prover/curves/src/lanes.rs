@@ -69,6 +69,9 @@ pub(crate) trait Lanes<F: PastaField>: Copy {
     /// squared and stored, but not subtracted from.
     fn dot(row: &[Self; 3], xs: &[Self; 3], constant: &Self) -> Self;
 
+    /// `self + other`.
+    fn add(&self, other: &Self) -> Self;
+
     /// `self − other`.
     fn sub(&self, other: &Self) -> Self;
 
@@ -77,6 +80,9 @@ pub(crate) trait Lanes<F: PastaField>: Copy {
 
     /// Makes a loose value tight.
     fn tighten(&self) -> Self;
+
+    /// `other` in the lanes where `from_other` holds, `self` in the rest.
+    fn select(&self, other: &Self, from_other: &[bool; LANES]) -> Self;
 
     /// The representation of `x` in this implementation's domain.
     fn to_raw(x: F) -> Raw;

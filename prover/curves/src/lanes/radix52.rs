@@ -224,6 +224,15 @@ impl<F: PastaField, W: Wide> Lanes<F> for Radix52<F, W> {
     }
 
     #[inline(always)]
+    fn add(&self, other: &Self) -> Self {
+        let mut out = self.0;
+        for i in 0..LIMBS {
+            out[i] = out[i].add(other.0[i]);
+        }
+        Self::new(normalise(out))
+    }
+
+    #[inline(always)]
     fn sub(&self, other: &Self) -> Self {
         let mut out = constant::<W>(Constants::<F>::FOUR);
         for i in 0..LIMBS {
@@ -252,6 +261,21 @@ impl<F: PastaField, W: Wide> Lanes<F> for Radix52<F, W> {
             out[i] = out[i].sub(table.lookup(multiple));
         }
         Self::new(normalise(out))
+    }
+
+    #[inline(always)]
+    fn select(&self, other: &Self, from_other: &[bool; LANES]) -> Self {
+        let mut places = [0; LANES];
+        for lane in 0..LANES {
+            places[lane] = u64::from(from_other[lane]).wrapping_neg();
+        }
+        let take = W::from_array(places);
+        let keep = W::splat(u64::MAX).sub(take);
+        let mut out = self.0;
+        for i in 0..LIMBS {
+            out[i] = out[i].and(keep).or(other.0[i].and(take));
+        }
+        Self::new(out)
     }
 
     #[inline(always)]

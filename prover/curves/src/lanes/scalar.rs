@@ -58,6 +58,15 @@ impl<F: PastaField> Lanes<F> for Scalar<F> {
     }
 
     #[inline(always)]
+    fn add(&self, other: &Self) -> Self {
+        let mut out = self.0;
+        for lane in 0..LANES {
+            out[lane] += other.0[lane];
+        }
+        Self(out)
+    }
+
+    #[inline(always)]
     fn sub(&self, other: &Self) -> Self {
         let mut out = self.0;
         for lane in 0..LANES {
@@ -74,6 +83,17 @@ impl<F: PastaField> Lanes<F> for Scalar<F> {
     #[inline(always)]
     fn tighten(&self) -> Self {
         *self
+    }
+
+    #[inline(always)]
+    fn select(&self, other: &Self, from_other: &[bool; LANES]) -> Self {
+        let mut out = self.0;
+        for lane in 0..LANES {
+            if from_other[lane] {
+                out[lane] = other.0[lane];
+            }
+        }
+        Self(out)
     }
 
     #[inline(always)]

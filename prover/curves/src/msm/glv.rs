@@ -91,7 +91,10 @@ mod tests {
         for scalar in scalars {
             let [k1, k2] = split::<C>(scalar);
             assert!(k1.magnitude < 1 << 127 && k2.magnitude < 1 << 127);
-            assert_eq!(value::<C::ScalarField>(k1) + value::<C::ScalarField>(k2) * C::ENDO_SCALAR, scalar);
+            assert_eq!(
+                value::<C::ScalarField>(k1) + value::<C::ScalarField>(k2) * C::ENDO_SCALAR,
+                scalar
+            );
         }
         for small in [0u64, 1, 255, u64::MAX] {
             let positive = C::ScalarField::from(small);

@@ -101,10 +101,8 @@ impl<C: PastaCurve> Prepared<C> {
         let (entries, groups): (Vec<_>, Vec<_>) =
             map(&indices, |window| windows.sort(*window, halves)).into_iter().unzip();
         let (entries, groups) = (entries.concat(), groups.concat());
-        let buckets = self.sum(&groups, |range| Entries {
-            bases: &self.bases,
-            entries: &entries[range],
-        });
+        let buckets =
+            self.sum(&groups, |range| Entries { bases: &self.bases, entries: &entries[range] });
         drop(entries);
         // Digit d = high·2^low_bits + low: Σ d·B = 2^low_bits·Σ high·row + Σ low·column.
         let low_bits = windows.bits / 2;
