@@ -6,7 +6,6 @@
 
 use alloc::vec::Vec;
 
-use ark_ff::FftField;
 #[cfg(feature = "parallel")]
 use rayon::prelude::*;
 
@@ -255,7 +254,6 @@ fn butterflies<F: PastaField>(low: &mut [F], high: &mut [F], twiddles: &[F]) {
 
 #[cfg(test)]
 mod tests {
-    use ark_ff::UniformRand;
     use ark_poly::{EvaluationDomain, Radix2EvaluationDomain};
     use rand::SeedableRng;
     use rand_chacha::ChaCha20Rng;

@@ -47,7 +47,6 @@ fn legacy<F: PoseidonField>(backend: LaneBackend, states: &mut [[F; 3]]) {
 
 #[cfg(test)]
 mod tests {
-    use ark_ff::Field;
     use mina_curves::{Fp, Fq};
 
     use super::*;

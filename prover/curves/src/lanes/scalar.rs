@@ -1,4 +1,5 @@
-//! Eight arkworks elements: the implementation for machines without wide vectors.
+//! Eight arkworks elements: the implementation for machines without wide vectors. Its
+//! multiplications are functions of their own, to keep the kernels small.
 #![allow(clippy::needless_range_loop)]
 
 use ark_ff::BigInteger256;
@@ -29,7 +30,7 @@ impl<F: PastaField> Lanes<F> for Scalar<F> {
         out
     }
 
-    #[inline(always)]
+    #[inline(never)]
     fn mul(&self, other: &Self) -> Self {
         let mut out = self.0;
         for lane in 0..LANES {
@@ -38,7 +39,7 @@ impl<F: PastaField> Lanes<F> for Scalar<F> {
         Self(out)
     }
 
-    #[inline(always)]
+    #[inline(never)]
     fn square(&self) -> Self {
         let mut out = self.0;
         for x in &mut out {
@@ -47,7 +48,7 @@ impl<F: PastaField> Lanes<F> for Scalar<F> {
         Self(out)
     }
 
-    #[inline(always)]
+    #[inline(never)]
     fn dot(row: &[Self; 3], xs: &[Self; 3], constant: &Self) -> Self {
         let mut out = constant.0;
         for (lane, x) in out.iter_mut().enumerate() {
