@@ -210,7 +210,7 @@ impl<C: PastaCurve> Layer<C> {
     }
 
     fn is_trivial(&self, left: usize) -> bool {
-        self.left.is_none() && left % (2 * self.half) == 0
+        self.left.is_none() && left.is_multiple_of(2 * self.half)
     }
 }
 
@@ -271,7 +271,7 @@ impl<C: PastaCurve> Kernel<C::BaseField> for Leave<'_, C> {
     #[inline(always)]
     fn run<L: Lanes<C::BaseField>>(self) -> Vec<Point<C>> {
         let block = Block::<L>::gather(self.0.len(), |i| (&self.0[i].x, &self.0[i].y));
-        block.to_points::<C>(self.0.len(), PhantomData)
+        block.into_points::<C>(self.0.len(), PhantomData)
     }
 }
 

@@ -30,11 +30,14 @@ pub(crate) mod avx2;
 pub(crate) mod avx512;
 mod kernel;
 mod poseidon;
+#[cfg(any(test, all(feature = "std", target_arch = "x86_64")))]
 pub(crate) mod radix29;
+#[cfg(any(test, all(feature = "std", target_arch = "x86_64")))]
 pub(crate) mod radix52;
 pub(crate) mod scalar;
 #[cfg(test)]
 mod tests;
+#[cfg(any(test, all(feature = "std", target_arch = "x86_64")))]
 pub(crate) mod word;
 
 pub(crate) use kernel::{Kernel, prefetch, run};
@@ -134,6 +137,7 @@ impl LaneBackend {
 }
 
 /// `2^exponent mod modulus`, for a modulus below `2^255`.
+#[cfg(any(test, all(feature = "std", target_arch = "x86_64")))]
 pub(crate) const fn power_of_two(modulus: [u64; 4], exponent: u32) -> [u64; 4] {
     let mut x = [1u64, 0, 0, 0];
     let mut i = 0;

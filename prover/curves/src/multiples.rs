@@ -121,6 +121,6 @@ impl<C: PastaCurve> Kernel<C::BaseField> for MulEach<'_, C> {
         if let Some(add) = self.add {
             out = out.add::<C>(&Block::from_points::<C>(add))?;
         }
-        Some(out.to_points::<C>(self.points.len(), PhantomData))
+        Some(out.into_points::<C>(self.points.len(), PhantomData))
     }
 }

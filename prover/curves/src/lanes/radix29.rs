@@ -129,7 +129,7 @@ impl<W: Word> Columns<W> for Square<'_, W> {
         for i in K.saturating_sub(LIMBS - 1)..K.div_ceil(2) {
             sum = sum.add64(self.1[i].mul32(self.0[K - i]));
         }
-        if K % 2 == 0 && K / 2 < LIMBS {
+        if K.is_multiple_of(2) && K / 2 < LIMBS {
             sum = sum.add64(self.0[K / 2].mul32(self.0[K / 2]));
         }
         sum

@@ -1,4 +1,5 @@
 //! Affine points in lanes, and additions of whole blocks of them.
+#![allow(clippy::needless_range_loop)]
 
 use alloc::{vec, vec::Vec};
 use core::marker::PhantomData;
@@ -75,7 +76,7 @@ impl<L: Copy> Block<L> {
 
     /// The first `len` points in arkworks' form.
     #[inline(always)]
-    pub(crate) fn to_points<C: PastaCurve>(
+    pub(crate) fn into_points<C: PastaCurve>(
         mut self,
         len: usize,
         _curve: PhantomData<C>,

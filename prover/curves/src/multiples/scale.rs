@@ -3,6 +3,7 @@
 //! Both halves of a scalar are cut into signed digits of [`WINDOW`] bits. All lanes double
 //! together; a digit picks one of the multiples `1..=2^(WINDOW−1)` of the lane's point, its image
 //! under the endomorphism, and a sign.
+#![allow(clippy::needless_range_loop)]
 
 use alloc::{vec, vec::Vec};
 
