@@ -23,6 +23,12 @@ impl ScalarChallenge {
     /// The effective scalar `a·endo + b`: from `a = b = 2`, each pair of bits from the top doubles
     /// both and adds `±1` (sign from the even bit) to `b` or `a` (chosen by the odd bit).
     pub fn to_field<F: PastaField>(self, endo: F) -> F {
+        let (a, b) = self.parts();
+        F::from(a) * endo + F::from(b)
+    }
+
+    /// The integers `a` and `b` of the effective scalar `a·endo + b`.
+    pub(crate) fn parts(self) -> (i128, i128) {
         let bits = (u128::from(self.0[1]) << 64) | u128::from(self.0[0]);
         // |a|, |b| < 2^66 + 2^65, so they fit an i128.
         let (mut a, mut b) = (2i128, 2i128);
@@ -36,7 +42,7 @@ impl ScalarChallenge {
                 b += sign;
             }
         }
-        F::from(a) * endo + F::from(b)
+        (a, b)
     }
 }
 

@@ -48,6 +48,11 @@ pub trait PastaField: PrimeField<BigInt = BigInteger256> {
     #[doc(hidden)]
     fn montgomery(self) -> BigInteger256;
 
+    /// Where the domains of [`Domain::cached`](crate::fft::Domain::cached) are kept.
+    #[cfg(feature = "std")]
+    #[doc(hidden)]
+    fn domains() -> &'static [std::sync::OnceLock<Option<crate::fft::Domain<Self>>>; 33];
+
     /// The element with the 128-bit value `low + 2^64·high`.
     fn from_u128_limbs([low, high]: [u64; 2]) -> Self {
         Self::from((u128::from(high) << 64) | u128::from(low))
@@ -56,6 +61,13 @@ pub trait PastaField: PrimeField<BigInt = BigInteger256> {
 
 impl PastaField for Fp {
     const NAME: &'static str = "fp";
+
+    #[cfg(feature = "std")]
+    fn domains() -> &'static [std::sync::OnceLock<Option<crate::fft::Domain<Self>>>; 33] {
+        static DOMAINS: [std::sync::OnceLock<Option<crate::fft::Domain<Fp>>>; 33] =
+            [const { std::sync::OnceLock::new() }; 33];
+        &DOMAINS
+    }
 
     fn from_montgomery(words: BigInteger256) -> Self {
         Self::new_unchecked(words)
@@ -68,6 +80,13 @@ impl PastaField for Fp {
 
 impl PastaField for Fq {
     const NAME: &'static str = "fq";
+
+    #[cfg(feature = "std")]
+    fn domains() -> &'static [std::sync::OnceLock<Option<crate::fft::Domain<Self>>>; 33] {
+        static DOMAINS: [std::sync::OnceLock<Option<crate::fft::Domain<Fq>>>; 33] =
+            [const { std::sync::OnceLock::new() }; 33];
+        &DOMAINS
+    }
 
     fn from_montgomery(words: BigInteger256) -> Self {
         Self::new_unchecked(words)

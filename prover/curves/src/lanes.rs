@@ -30,14 +30,17 @@ pub(crate) mod avx2;
 pub(crate) mod avx512;
 mod kernel;
 mod poseidon;
+#[cfg(any(test, all(feature = "std", target_arch = "x86_64")))]
 pub(crate) mod radix29;
+#[cfg(any(test, all(feature = "std", target_arch = "x86_64")))]
 pub(crate) mod radix52;
 pub(crate) mod scalar;
 #[cfg(test)]
 mod tests;
+#[cfg(any(test, all(feature = "std", target_arch = "x86_64")))]
 pub(crate) mod word;
 
-pub(crate) use kernel::{Kernel, run};
+pub(crate) use kernel::{Kernel, prefetch, run};
 pub use poseidon::{PoseidonRounds, poseidon_many};
 
 /// Number of elements in a vector.
@@ -69,6 +72,9 @@ pub(crate) trait Lanes<F: PastaField>: Copy {
     /// squared and stored, but not subtracted from.
     fn dot(row: &[Self; 3], xs: &[Self; 3], constant: &Self) -> Self;
 
+    /// `self + other`.
+    fn add(&self, other: &Self) -> Self;
+
     /// `self − other`.
     fn sub(&self, other: &Self) -> Self;
 
@@ -77,6 +83,9 @@ pub(crate) trait Lanes<F: PastaField>: Copy {
 
     /// Makes a loose value tight.
     fn tighten(&self) -> Self;
+
+    /// `other` in the lanes where `from_other` holds, `self` in the rest.
+    fn select(&self, other: &Self, from_other: &[bool; LANES]) -> Self;
 
     /// The representation of `x` in this implementation's domain.
     fn to_raw(x: F) -> Raw;
@@ -128,6 +137,7 @@ impl LaneBackend {
 }
 
 /// `2^exponent mod modulus`, for a modulus below `2^255`.
+#[cfg(any(test, all(feature = "std", target_arch = "x86_64")))]
 pub(crate) const fn power_of_two(modulus: [u64; 4], exponent: u32) -> [u64; 4] {
     let mut x = [1u64, 0, 0, 0];
     let mut i = 0;

@@ -13,10 +13,13 @@ extern crate alloc;
 
 mod curves;
 mod endo;
+pub mod fft;
 mod fields;
 mod group_map;
+pub mod lagrange;
 mod lanes;
 mod msm;
+mod multiples;
 
 pub use curves::{Pallas, PallasConfig, PastaCurve, Point, ProjectivePoint, Vesta, VestaConfig};
 pub use endo::ScalarChallenge;
@@ -24,3 +27,4 @@ pub use fields::{Fp, FpParams, Fq, FqParams, PastaField};
 pub use group_map::GroupMap;
 pub use lanes::{LaneBackend, PoseidonRounds, poseidon_many};
 pub use msm::{EndoLattice, msm, msm_many, msm_with};
+pub use multiples::{fold_bases, mul_each};

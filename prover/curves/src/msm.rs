@@ -4,10 +4,10 @@
 //! Zero digits cost nothing: zero scalars are never looked at again, a scalar of `b` bits (or its
 //! negation) costs `b/c` additions with windows of `c` bits, and ±1 a single one.
 
-mod glv;
-mod groups;
+pub(crate) mod glv;
+pub(crate) mod groups;
 mod pippenger;
-mod table;
+pub(crate) mod table;
 #[cfg(test)]
 mod tests;
 

@@ -8,10 +8,12 @@ extern crate alloc;
 
 mod kimchi;
 mod legacy;
+mod many;
 mod permutation;
 mod sponge;
 mod transcript;
 
+pub use many::{permute_many_kimchi, permute_many_legacy};
 pub use permutation::{
     KIMCHI_ROUNDS, Kimchi, LEGACY_ROUNDS, Legacy, Permutation, PoseidonField, PoseidonParams,
 };

@@ -2,11 +2,15 @@
 //!
 //! Nothing here may run before [`LaneBackend::detect`](super::LaneBackend::detect) has found these
 //! extensions: the only callers are behind [`super::run`].
-#![allow(unsafe_code)]
+#![allow(unsafe_code, clippy::needless_range_loop)]
 
 use core::arch::x86_64::*;
 
-use super::{Kernel, LANES, Raw, radix52::Radix52, word::Wide};
+use super::{
+    Kernel, LANES, Raw,
+    radix52::{self, LIMBS, Radix52},
+    word::Wide,
+};
 use crate::fields::PastaField;
 
 /// A 512-bit register.
@@ -84,18 +88,69 @@ impl Wide for Avx512 {
     }
     #[inline(always)]
     fn load(raw: [&Raw; LANES]) -> [Self; 4] {
-        core::array::from_fn(|w| Self::from_array(raw.map(|x| x[w])))
+        let mut words = [[0; LANES]; 4];
+        for lane in 0..LANES {
+            for w in 0..4 {
+                words[w][lane] = raw[lane][w];
+            }
+        }
+        let [a, b, c, d] = words;
+        [Self::from_array(a), Self::from_array(b), Self::from_array(c), Self::from_array(d)]
     }
     #[inline(always)]
     fn store(words: [Self; 4]) -> [Raw; LANES] {
-        let words = words.map(|word| {
-            let mut out = [0u64; LANES];
+        let mut out = [[0; 4]; LANES];
+        for w in 0..4 {
+            let mut lanes = [0u64; LANES];
             // SAFETY: see above the impl.
-            unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), word.0) };
-            out
-        });
-        core::array::from_fn(|i| words.map(|word| word[i]))
+            unsafe { _mm512_storeu_si512(lanes.as_mut_ptr().cast(), words[w].0) };
+            for lane in 0..LANES {
+                out[lane][w] = lanes[lane];
+            }
+        }
+        out
     }
+    #[inline(always)]
+    fn mul_limbs<F: PastaField>(a: &[Self; LIMBS], b: &[Self; LIMBS]) -> [Self; LIMBS] {
+        // SAFETY: see above the impl.
+        unsafe { mul::<F>(a, b) }
+    }
+    #[inline(always)]
+    fn square_limbs<F: PastaField>(a: &[Self; LIMBS]) -> [Self; LIMBS] {
+        // SAFETY: see above the impl.
+        unsafe { square::<F>(a) }
+    }
+    #[inline(always)]
+    fn dot_limbs<F: PastaField>(
+        row: [&[Self; LIMBS]; 3],
+        xs: [&[Self; LIMBS]; 3],
+        constant: &[Self; LIMBS],
+    ) -> [Self; LIMBS] {
+        // SAFETY: see above the impl.
+        unsafe { dot::<F>(row, xs, constant) }
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512ifma")]
+#[inline(never)]
+fn mul<F: PastaField>(a: &[Avx512; LIMBS], b: &[Avx512; LIMBS]) -> [Avx512; LIMBS] {
+    radix52::mul::<F, Avx512>(a, b)
+}
+
+#[target_feature(enable = "avx512f,avx512ifma")]
+#[inline(never)]
+fn square<F: PastaField>(a: &[Avx512; LIMBS]) -> [Avx512; LIMBS] {
+    radix52::square::<F, Avx512>(a)
+}
+
+#[target_feature(enable = "avx512f,avx512ifma")]
+#[inline(never)]
+fn dot<F: PastaField>(
+    row: [&[Avx512; LIMBS]; 3],
+    xs: [&[Avx512; LIMBS]; 3],
+    constant: &[Avx512; LIMBS],
+) -> [Avx512; LIMBS] {
+    radix52::dot::<F, Avx512>(row, xs, constant)
 }
 
 /// Runs `kernel` compiled for AVX-512 with IFMA.

@@ -31,3 +31,16 @@ pub(crate) fn run<F: PastaField, K: Kernel<F>>(backend: LaneBackend, kernel: K) 
     let _ = backend;
     kernel.run::<Scalar<F>>()
 }
+
+/// Asks for `x` to be brought into the cache.
+#[inline(always)]
+pub(crate) fn prefetch<T>(x: &T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch has no effect but on timing, and SSE is part of x86-64.
+    unsafe {
+        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(core::ptr::from_ref(x).cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = x;
+}

@@ -129,7 +129,7 @@ impl<W: Word> Columns<W> for Square<'_, W> {
         for i in K.saturating_sub(LIMBS - 1)..K.div_ceil(2) {
             sum = sum.add64(self.1[i].mul32(self.0[K - i]));
         }
-        if K % 2 == 0 && K / 2 < LIMBS {
+        if K.is_multiple_of(2) && K / 2 < LIMBS {
             sum = sum.add64(self.0[K / 2].mul32(self.0[K / 2]));
         }
         sum
@@ -350,6 +350,15 @@ impl<F: PastaField, W: Word> Lanes<F> for Radix29<F, W> {
     }
 
     #[inline(always)]
+    fn add(&self, other: &Self) -> Self {
+        let mut out = self.0;
+        for i in 0..LIMBS {
+            out[i] = out[i].add32(other.0[i]);
+        }
+        Self::new(out)
+    }
+
+    #[inline(always)]
     fn sub(&self, other: &Self) -> Self {
         let mut out = constant::<W>(Constants::<F>::SUB);
         for i in 0..LIMBS {
@@ -382,6 +391,23 @@ impl<F: PastaField, W: Word> Lanes<F> for Radix29<F, W> {
             let x = out[i].sub32(table.lookup32(multiple)).add32(carry);
             out[i] = x.and(mask);
             carry = x.sra32::<BITS>();
+        }
+        Self::new(out)
+    }
+
+    #[inline(always)]
+    fn select(&self, other: &Self, from_other: &[bool; LANES]) -> Self {
+        // Lanes 0 to 3 are in the even places, 4 to 7 in the odd ones.
+        let mut places = [0; LANES];
+        for lane in 0..4 {
+            places[2 * lane] = u32::from(from_other[lane]).wrapping_neg();
+            places[2 * lane + 1] = u32::from(from_other[lane + 4]).wrapping_neg();
+        }
+        let take = W::from32(places);
+        let keep = W::splat32(u32::MAX).sub32(take);
+        let mut out = self.0;
+        for i in 0..LIMBS {
+            out[i] = out[i].and(keep).or(other.0[i].and(take));
         }
         Self::new(out)
     }

@@ -126,6 +126,51 @@ fn reduce<F: PastaField, W: Wide>(mut columns: [W; 2 * LIMBS]) -> [W; LIMBS] {
     out
 }
 
+/// [`Lanes::mul`] on limbs.
+#[inline(always)]
+pub(crate) fn mul<F: PastaField, W: Wide>(a: &[W; LIMBS], b: &[W; LIMBS]) -> [W; LIMBS] {
+    let mut columns = [W::splat(0); 2 * LIMBS];
+    accumulate(&mut columns, a, b);
+    reduce::<F, W>(columns)
+}
+
+/// [`Lanes::square`] on limbs.
+#[inline(always)]
+pub(crate) fn square<F: PastaField, W: Wide>(a: &[W; LIMBS]) -> [W; LIMBS] {
+    let mut columns = [W::splat(0); 2 * LIMBS];
+    for i in 0..LIMBS {
+        for j in i + 1..LIMBS {
+            columns[i + j] = columns[i + j].madd_lo(a[i], a[j]);
+            columns[i + j + 1] = columns[i + j + 1].madd_hi(a[i], a[j]);
+        }
+    }
+    for column in &mut columns {
+        *column = column.add(*column);
+    }
+    for i in 0..LIMBS {
+        columns[2 * i] = columns[2 * i].madd_lo(a[i], a[i]);
+        columns[2 * i + 1] = columns[2 * i + 1].madd_hi(a[i], a[i]);
+    }
+    reduce::<F, W>(columns)
+}
+
+/// [`Lanes::dot`] on limbs.
+#[inline(always)]
+pub(crate) fn dot<F: PastaField, W: Wide>(
+    row: [&[W; LIMBS]; 3],
+    xs: [&[W; LIMBS]; 3],
+    constant: &[W; LIMBS],
+) -> [W; LIMBS] {
+    let mut columns = [W::splat(0); 2 * LIMBS];
+    for i in 0..3 {
+        accumulate(&mut columns, row[i], xs[i]);
+    }
+    for i in 0..LIMBS {
+        columns[LIMBS + i] = columns[LIMBS + i].add(constant[i]);
+    }
+    reduce::<F, W>(columns)
+}
+
 /// A constant in every lane.
 #[inline(always)]
 fn constant<W: Wide>(limbs: [u64; LIMBS]) -> [W; LIMBS] {
@@ -186,41 +231,28 @@ impl<F: PastaField, W: Wide> Lanes<F> for Radix52<F, W> {
 
     #[inline(always)]
     fn mul(&self, other: &Self) -> Self {
-        let mut columns = [W::splat(0); 2 * LIMBS];
-        accumulate(&mut columns, &self.0, &other.0);
-        Self::new(reduce::<F, W>(columns))
+        Self::new(W::mul_limbs::<F>(&self.0, &other.0))
     }
 
     #[inline(always)]
     fn square(&self) -> Self {
-        let mut columns = [W::splat(0); 2 * LIMBS];
-        for i in 0..LIMBS {
-            for j in i + 1..LIMBS {
-                columns[i + j] = columns[i + j].madd_lo(self.0[i], self.0[j]);
-                columns[i + j + 1] = columns[i + j + 1].madd_hi(self.0[i], self.0[j]);
-            }
-        }
-        for i in 0..LIMBS {
-            columns[2 * i] = columns[2 * i].add(columns[2 * i]);
-            columns[2 * i + 1] = columns[2 * i + 1].add(columns[2 * i + 1]);
-        }
-        for i in 0..LIMBS {
-            columns[2 * i] = columns[2 * i].madd_lo(self.0[i], self.0[i]);
-            columns[2 * i + 1] = columns[2 * i + 1].madd_hi(self.0[i], self.0[i]);
-        }
-        Self::new(reduce::<F, W>(columns))
+        Self::new(W::square_limbs::<F>(&self.0))
     }
 
     #[inline(always)]
     fn dot(row: &[Self; 3], xs: &[Self; 3], constant: &Self) -> Self {
-        let mut columns = [W::splat(0); 2 * LIMBS];
-        for i in 0..3 {
-            accumulate(&mut columns, &row[i].0, &xs[i].0);
-        }
+        let [r0, r1, r2] = row;
+        let [x0, x1, x2] = xs;
+        Self::new(W::dot_limbs::<F>([&r0.0, &r1.0, &r2.0], [&x0.0, &x1.0, &x2.0], &constant.0))
+    }
+
+    #[inline(always)]
+    fn add(&self, other: &Self) -> Self {
+        let mut out = self.0;
         for i in 0..LIMBS {
-            columns[LIMBS + i] = columns[LIMBS + i].add(constant.0[i]);
+            out[i] = out[i].add(other.0[i]);
         }
-        Self::new(reduce::<F, W>(columns))
+        Self::new(normalise(out))
     }
 
     #[inline(always)]
@@ -252,6 +284,21 @@ impl<F: PastaField, W: Wide> Lanes<F> for Radix52<F, W> {
             out[i] = out[i].sub(table.lookup(multiple));
         }
         Self::new(normalise(out))
+    }
+
+    #[inline(always)]
+    fn select(&self, other: &Self, from_other: &[bool; LANES]) -> Self {
+        let mut places = [0; LANES];
+        for lane in 0..LANES {
+            places[lane] = u64::from(from_other[lane]).wrapping_neg();
+        }
+        let take = W::from_array(places);
+        let keep = W::splat(u64::MAX).sub(take);
+        let mut out = self.0;
+        for i in 0..LIMBS {
+            out[i] = out[i].and(keep).or(other.0[i].and(take));
+        }
+        Self::new(out)
     }
 
     #[inline(always)]

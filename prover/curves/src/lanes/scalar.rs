@@ -1,4 +1,5 @@
-//! Eight arkworks elements: the implementation for machines without wide vectors.
+//! Eight arkworks elements: the implementation for machines without wide vectors. Its
+//! multiplications are functions of their own, to keep the kernels small.
 #![allow(clippy::needless_range_loop)]
 
 use ark_ff::BigInteger256;
@@ -29,7 +30,7 @@ impl<F: PastaField> Lanes<F> for Scalar<F> {
         out
     }
 
-    #[inline(always)]
+    #[inline(never)]
     fn mul(&self, other: &Self) -> Self {
         let mut out = self.0;
         for lane in 0..LANES {
@@ -38,7 +39,7 @@ impl<F: PastaField> Lanes<F> for Scalar<F> {
         Self(out)
     }
 
-    #[inline(always)]
+    #[inline(never)]
     fn square(&self) -> Self {
         let mut out = self.0;
         for x in &mut out {
@@ -47,12 +48,21 @@ impl<F: PastaField> Lanes<F> for Scalar<F> {
         Self(out)
     }
 
-    #[inline(always)]
+    #[inline(never)]
     fn dot(row: &[Self; 3], xs: &[Self; 3], constant: &Self) -> Self {
         let mut out = constant.0;
         for (lane, x) in out.iter_mut().enumerate() {
             let row = [row[0].0[lane], row[1].0[lane], row[2].0[lane]];
             *x += F::sum_of_products(&row, &[xs[0].0[lane], xs[1].0[lane], xs[2].0[lane]]);
+        }
+        Self(out)
+    }
+
+    #[inline(always)]
+    fn add(&self, other: &Self) -> Self {
+        let mut out = self.0;
+        for lane in 0..LANES {
+            out[lane] += other.0[lane];
         }
         Self(out)
     }
@@ -74,6 +84,17 @@ impl<F: PastaField> Lanes<F> for Scalar<F> {
     #[inline(always)]
     fn tighten(&self) -> Self {
         *self
+    }
+
+    #[inline(always)]
+    fn select(&self, other: &Self, from_other: &[bool; LANES]) -> Self {
+        let mut out = self.0;
+        for lane in 0..LANES {
+            if from_other[lane] {
+                out[lane] = other.0[lane];
+            }
+        }
+        Self(out)
     }
 
     #[inline(always)]

@@ -1,6 +1,6 @@
 //! Every implementation against arkworks, on edge values and random ones.
 
-use ark_ff::{BigInteger, BigInteger256, UniformRand};
+use ark_ff::{BigInteger, BigInteger256};
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 
@@ -113,6 +113,10 @@ impl<F: PastaField> Kernel<F> for Compare {
                 assert_lanes(&x.sub(&y).tighten(), |i| a[i] - b[i]);
                 assert_lanes(&x.sub2(&y, &z).tighten(), |i| a[i] - b[i] - c[i]);
                 assert_lanes(&x.sub(&y).mul(&z), |i| (a[i] - b[i]) * c[i]);
+                assert_lanes(&x.add(&y).tighten(), |i| a[i] + b[i]);
+                assert_lanes(&x.add(&y).mul(&z), |i| (a[i] + b[i]) * c[i]);
+                let mask = core::array::from_fn(|i| (start >> (i % 5)) & 1 == 1);
+                assert_lanes(&x.select(&y, &mask), |i| if mask[i] { b[i] } else { a[i] });
                 assert_lanes(&x.tighten(), |i| a[i]);
                 let dot = L::dot(&[x, y, z], &[y, z, x], &y);
                 let expected = |i: usize| a[i] * b[i] + b[i] * c[i] + c[i] * a[i] + b[i];

@@ -3,6 +3,7 @@
 use super::{
     LANES, Raw,
     radix29::{self, LIMBS},
+    radix52,
 };
 use crate::fields::PastaField;
 
@@ -100,6 +101,31 @@ pub(crate) trait Wide: Copy {
     fn load(raw: [&Raw; LANES]) -> [Self; 4];
     /// The inverse of [`Self::load`].
     fn store(words: [Self; 4]) -> [Raw; LANES];
+
+    /// [`radix52::mul`], compiled once per field with the right instructions.
+    #[inline(always)]
+    fn mul_limbs<F: PastaField>(
+        a: &[Self; radix52::LIMBS],
+        b: &[Self; radix52::LIMBS],
+    ) -> [Self; radix52::LIMBS] {
+        radix52::mul::<F, Self>(a, b)
+    }
+
+    /// [`radix52::square`], as [`Self::mul_limbs`].
+    #[inline(always)]
+    fn square_limbs<F: PastaField>(a: &[Self; radix52::LIMBS]) -> [Self; radix52::LIMBS] {
+        radix52::square::<F, Self>(a)
+    }
+
+    /// [`radix52::dot`], as [`Self::mul_limbs`].
+    #[inline(always)]
+    fn dot_limbs<F: PastaField>(
+        row: [&[Self; radix52::LIMBS]; 3],
+        xs: [&[Self; radix52::LIMBS]; 3],
+        constant: &[Self; radix52::LIMBS],
+    ) -> [Self; radix52::LIMBS] {
+        radix52::dot::<F, Self>(row, xs, constant)
+    }
 }
 
 /// [`Word`] without vector instructions.

@@ -31,6 +31,10 @@ pub(crate) struct RawPoint {
 pub(crate) trait Source: Sync {
     /// Coordinates of point `i`.
     fn get(&self, i: usize) -> (&Raw, &Raw);
+
+    /// Says that points `i` and `i + 1` are needed soon.
+    #[inline(always)]
+    fn prefetch_pair(&self, _i: usize) {}
 }
 
 impl Source for [RawPoint] {
@@ -144,7 +148,8 @@ fn add_pairs<C: PastaCurve, L: Lanes<C::BaseField>, S: Source + ?Sized>(
     let filler = ([0; 4], one);
     prefixes.clear();
     let mut product = L::splat(&one);
-    for left in pairs.left.chunks(LANES) {
+    for (i, left) in pairs.left.chunks(LANES).enumerate() {
+        prefetch_chunk(source, &pairs.left, i + PREFETCH);
         let (x1, x2, _, _) = gather(source, left, &filler);
         let denominator = L::load(x2).sub(&L::load(x1));
         prefixes.push(product);
@@ -152,7 +157,8 @@ fn add_pairs<C: PastaCurve, L: Lanes<C::BaseField>, S: Source + ?Sized>(
     }
     let mut inverse = invert::<C::BaseField, L>(&product)?;
     let chunks = pairs.left.chunks(LANES).zip(pairs.out.chunks(LANES)).zip(prefixes.iter());
-    for ((left, to), prefix) in chunks.rev() {
+    for (i, ((left, to), prefix)) in chunks.enumerate().rev() {
+        prefetch_chunk(source, &pairs.left, i.wrapping_sub(PREFETCH));
         let (x1, x2, y1, y2) = gather(source, left, &filler);
         let (x1, x2, y1, y2) = (L::load(x1), L::load(x2), L::load(y1), L::load(y2));
         let denominator = x2.sub(&x1);
@@ -166,6 +172,19 @@ fn add_pairs<C: PastaCurve, L: Lanes<C::BaseField>, S: Source + ?Sized>(
         }
     }
     Some(())
+}
+
+/// How many vectors ahead points are asked for.
+const PREFETCH: usize = 4;
+
+/// Prefetches the points of the pairs in vector `chunk`, if there is such a vector.
+#[inline(always)]
+fn prefetch_chunk<S: Source + ?Sized>(source: &S, left: &[u32], chunk: usize) {
+    if let Some(start) = chunk.checked_mul(LANES).filter(|start| *start < left.len()) {
+        for left in left[start..].iter().take(LANES) {
+            source.prefetch_pair(*left as usize);
+        }
+    }
 }
 
 type Lane8<'a> = [&'a Raw; LANES];

@@ -10,12 +10,12 @@ use rayon::prelude::*;
 
 use super::{
     glv,
-    groups::{Group, RawPoint, SumGroups, Sums},
+    groups::{Group, RawPoint, Source, SumGroups, Sums},
     table::{Base, Convert, Entries, Entry, Restore},
 };
 use crate::{
     curves::{PastaCurve, Point, ProjectivePoint},
-    lanes::{LaneBackend, run},
+    lanes::{LaneBackend, Raw, run},
 };
 
 /// Points that one task sums: its scratch space should stay in the second-level cache.
@@ -98,51 +98,65 @@ impl<C: PastaCurve> Prepared<C> {
     /// `Σ digit·point` of every window.
     fn window_sums(&self, windows: &Windows, halves: &[(u128, Entry)]) -> Vec<ProjectivePoint<C>> {
         let indices: Vec<u32> = (0..windows.count).collect();
-        let sorted = map(&indices, |window| windows.sort(*window, halves));
-        let buckets = map(&sorted, |(entries, groups)| self.sum(groups, entries));
-        drop(sorted);
-        // bucket d = high·2^low_bits + low: Σ d·B = 2^low_bits·Σ high·row + Σ low·column.
-        map(&buckets, |buckets| {
-            let low_bits = windows.bits / 2;
-            let low = |key: u32| key & ((1 << low_bits) - 1);
-            let columns = self.regroup(buckets, low);
-            let rows = self.regroup(buckets, |key| key >> low_bits);
-            let mut total = self.weighted(&rows);
-            for _ in 0..low_bits {
-                total.double_in_place();
-            }
-            total + self.weighted(&columns)
-        })
+        let (entries, groups): (Vec<_>, Vec<_>) =
+            map(&indices, |window| windows.sort(*window, halves)).into_iter().unzip();
+        let (entries, groups) = (entries.concat(), groups.concat());
+        let buckets =
+            self.sum(&groups, |range| Entries { bases: &self.bases, entries: &entries[range] });
+        drop(entries);
+        // Digit d = high·2^low_bits + low: Σ d·B = 2^low_bits·Σ high·row + Σ low·column.
+        let low_bits = windows.bits / 2;
+        let high_bits = windows.bits - low_bits;
+        let rows = self.regroup(&buckets, windows.count << high_bits, |key| {
+            (key >> windows.bits) << high_bits | (key & windows.mask()) >> low_bits
+        });
+        let columns = self.regroup(&buckets, windows.count << low_bits, |key| {
+            (key >> windows.bits) << low_bits | (key & ((1 << low_bits) - 1))
+        });
+        let (rows, columns) = (self.weighted(&rows, high_bits), self.weighted(&columns, low_bits));
+        let (rows, columns) = (rows.sums(&indices), columns.sums(&indices));
+        rows.into_iter()
+            .zip(columns)
+            .map(|(mut row, column)| {
+                for _ in 0..low_bits {
+                    row.double_in_place();
+                }
+                row + column
+            })
+            .collect()
     }
 
-    /// Sums of points grouped by a function of their keys.
-    fn regroup(&self, sums: &Sums, key: impl Fn(u32) -> u32) -> Sums {
-        let mut order: Vec<(u32, u32)> =
-            sums.keys.iter().enumerate().map(|(i, k)| (key(*k), i as u32)).collect();
-        order.sort_unstable();
-        let mut groups: Vec<Group> = Vec::new();
-        for (key, _) in &order {
-            match groups.last_mut() {
-                Some(group) if group.key == *key => group.len += 1,
-                _ => groups.push(Group { key: *key, len: 1 }),
-            }
+    /// Sums of points grouped by a function of their keys with values below `limit`.
+    fn regroup(&self, sums: &Sums, limit: u32, key: impl Fn(u32) -> u32) -> Sums {
+        let mut starts = vec![0u32; limit as usize];
+        for old in &sums.keys {
+            starts[key(*old) as usize] += 1;
         }
-        let points: Vec<RawPoint> =
-            order.into_iter().map(|(_, i)| sums.points[i as usize]).collect();
-        run(
-            self.backend,
-            SumGroups { source: points.as_slice(), groups: &groups, curve: PhantomData::<C> },
-        )
+        let groups = groups_of(&mut starts);
+        let mut order = vec![0u32; sums.keys.len()];
+        for (i, old) in sums.keys.iter().enumerate() {
+            let at = &mut starts[key(*old) as usize];
+            order[*at as usize] = i as u32;
+            *at += 1;
+        }
+        self.sum(&groups, |range| Picked { points: &sums.points, order: &order[range] })
     }
 
-    /// Sums of groups of `entries`, in segments.
-    fn sum(&self, groups: &[Group], entries: &[Entry]) -> Sums {
+    /// Sums of groups, in segments; `source` gives a range of the points that the groups tile.
+    fn sum<S: Source>(
+        &self,
+        groups: &[Group],
+        source: impl Fn(core::ops::Range<usize>) -> S + Sync + Send,
+    ) -> Sums {
         let segments = cut(groups);
-        let parts = map(&segments, |(start, groups)| {
-            let len = groups.iter().map(|group| group.len as usize).sum::<usize>();
-            let source = Entries { bases: &self.bases, entries: &entries[*start..*start + len] };
+        let mut parts = map(&segments, |segment| {
+            let source = source(segment.range.clone());
+            let groups = &segment.groups;
             run(self.backend, SumGroups { source: &source, groups, curve: PhantomData::<C> })
         });
+        if parts.len() == 1 {
+            return parts.pop().unwrap_or_default();
+        }
         let mut sums = Sums::default();
         for part in parts {
             sums.keys.extend(part.keys);
@@ -150,34 +164,100 @@ impl<C: PastaCurve> Prepared<C> {
         }
         // A group that was cut has left several partial sums.
         if sums.keys.windows(2).any(|pair| pair[0] == pair[1]) {
-            sums = self.regroup(&sums, |key| key);
+            let mut groups: Vec<Group> = Vec::new();
+            for key in &sums.keys {
+                match groups.last_mut() {
+                    Some(group) if group.key == *key => group.len += 1,
+                    _ => groups.push(Group { key: *key, len: 1 }),
+                }
+            }
+            let source = sums.points.as_slice();
+            return run(
+                self.backend,
+                SumGroups { source, groups: &groups, curve: PhantomData::<C> },
+            );
         }
         sums
     }
 
-    /// `Σ key·point`, keys ascending.
-    fn weighted(&self, sums: &Sums) -> ProjectivePoint<C> {
+    /// The points of `sums`, whose keys are `window·2^bits + weight`.
+    fn weighted(&self, sums: &Sums, bits: u32) -> Weighted<C> {
         let points = run(self.backend, Restore { points: &sums.points, curve: PhantomData::<C> });
+        Weighted { keys: sums.keys.clone(), points, bits }
+    }
+}
+
+/// Some of the points in a list.
+struct Picked<'a> {
+    points: &'a [RawPoint],
+    order: &'a [u32],
+}
+
+impl Source for Picked<'_> {
+    #[inline(always)]
+    fn get(&self, i: usize) -> (&Raw, &Raw) {
+        let point = &self.points[self.order[i] as usize];
+        (&point.x, &point.y)
+    }
+}
+
+/// Points with small weights, by window.
+struct Weighted<C: PastaCurve> {
+    keys: Vec<u32>,
+    points: Vec<Point<C>>,
+    bits: u32,
+}
+
+impl<C: PastaCurve> Weighted<C> {
+    /// `Σ weight·point` for each window.
+    fn sums(&self, windows: &[u32]) -> Vec<ProjectivePoint<C>> {
+        map(windows, |window| {
+            let start = self.keys.partition_point(|key| key >> self.bits < *window);
+            let end = self.keys.partition_point(|key| key >> self.bits <= *window);
+            self.sum(&self.keys[start..end], &self.points[start..end])
+        })
+    }
+
+    /// Running sums from the largest weight down: a point is in the running sum as often as its
+    /// weight says.
+    fn sum(&self, keys: &[u32], points: &[Point<C>]) -> ProjectivePoint<C> {
+        let mask = (1 << self.bits) - 1;
         let mut running = ProjectivePoint::<C>::ZERO;
         let mut total = ProjectivePoint::<C>::ZERO;
-        let mut at = sums.keys.last().copied().unwrap_or(0);
-        for (key, point) in sums.keys.iter().zip(points).rev() {
-            while at > *key {
-                total += running;
-                at -= 1;
-            }
+        for (i, point) in points.iter().enumerate().rev() {
             running += point;
-        }
-        while at > 0 {
-            total += running;
-            at -= 1;
+            let below = if i == 0 { 0 } else { keys[i - 1] & mask };
+            for _ in below..keys[i] & mask {
+                total += running;
+            }
         }
         total
     }
 }
 
-/// Cuts groups into runs of about [`SEGMENT`] points, each with the index of its first point.
-fn cut(groups: &[Group]) -> Vec<(usize, Vec<Group>)> {
+/// Turns counts per key into the start of each key's range, and lists the ranges that are not
+/// empty.
+fn groups_of(counts: &mut [u32]) -> Vec<Group> {
+    let mut groups = Vec::new();
+    let mut start = 0;
+    for (key, count) in counts.iter_mut().enumerate() {
+        let len = core::mem::replace(count, start);
+        start += len;
+        if len > 0 {
+            groups.push(Group { key: key as u32, len });
+        }
+    }
+    groups
+}
+
+/// Groups that one task sums, and where their points are.
+struct Segment {
+    range: core::ops::Range<usize>,
+    groups: Vec<Group>,
+}
+
+/// Cuts groups into runs of about [`SEGMENT`] points.
+fn cut(groups: &[Group]) -> Vec<Segment> {
     let mut segments = Vec::new();
     let (mut start, mut len) = (0, 0);
     let mut current: Vec<Group> = Vec::new();
@@ -189,14 +269,15 @@ fn cut(groups: &[Group]) -> Vec<(usize, Vec<Group>)> {
             len += taken as usize;
             rest -= taken;
             if len == SEGMENT {
-                segments.push((start, core::mem::take(&mut current)));
+                let groups = core::mem::take(&mut current);
+                segments.push(Segment { range: start..start + len, groups });
                 start += len;
                 len = 0;
             }
         }
     }
     if len > 0 {
-        segments.push((start, current));
+        segments.push(Segment { range: start..start + len, groups: current });
     }
     segments
 }
@@ -240,27 +321,26 @@ impl Windows {
         digit as i32 - offset
     }
 
+    /// The low `bits` bits.
+    fn mask(&self) -> u32 {
+        (1 << self.bits) - 1
+    }
+
     /// The entries of window `index` ordered by the magnitude of their digits, with the groups of
-    /// equal magnitude.
+    /// equal magnitude under the keys `index·2^bits + magnitude`.
     fn sort(&self, index: u32, halves: &[(u128, Entry)]) -> (Vec<Entry>, Vec<Group>) {
-        let buckets = (1usize << (self.bits - 1)) + 1;
-        let mut starts = vec![0u32; buckets + 1];
+        let mut starts = vec![0u32; (1 << (self.bits - 1)) + 1];
         let digits: Vec<i32> = halves.iter().map(|(half, _)| self.digit(*half, index)).collect();
         for digit in &digits {
             starts[digit.unsigned_abs() as usize] += 1;
         }
         starts[0] = 0;
-        let mut groups = Vec::new();
-        let mut sum = 0;
-        for (key, start) in starts.iter_mut().enumerate() {
-            let len = *start;
-            *start = sum;
-            sum += len;
-            if len > 0 {
-                groups.push(Group { key: key as u32, len });
-            }
+        let mut groups = groups_of(&mut starts);
+        let len: u32 = groups.iter().map(|group| group.len).sum();
+        for group in &mut groups {
+            group.key |= index << self.bits;
         }
-        let mut entries = vec![Entry(0); sum as usize];
+        let mut entries = vec![Entry(0); len as usize];
         for (digit, (_, entry)) in digits.into_iter().zip(halves) {
             if digit != 0 {
                 let at = &mut starts[digit.unsigned_abs() as usize];

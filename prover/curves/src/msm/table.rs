@@ -8,7 +8,7 @@ use ark_ff::BigInteger256;
 use super::groups::{RawPoint, Source};
 use crate::{
     curves::{PastaCurve, Point},
-    lanes::{Kernel, LANES, Lanes, Raw},
+    lanes::{Kernel, LANES, Lanes, Raw, prefetch},
 };
 
 /// `x`, `ξ·x`, `y` and `−y` of one base: the coordinates of `±P` and `±φ(P)`.
@@ -41,6 +41,15 @@ impl Source for Entries<'_> {
         let entry = self.entries[i].0;
         let base = &self.bases[(entry >> 2) as usize];
         (&base.x[(entry >> 1 & 1) as usize], &base.y[(entry & 1) as usize])
+    }
+
+    #[inline(always)]
+    fn prefetch_pair(&self, i: usize) {
+        for i in [i, i + 1] {
+            let (x, y) = self.get(i);
+            prefetch(x);
+            prefetch(y);
+        }
     }
 }
 

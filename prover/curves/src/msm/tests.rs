@@ -105,7 +105,7 @@ fn special_scalars<C: PastaCurve>() {
 }
 
 fn sign<C: PastaCurve>(i: u64) -> C::ScalarField {
-    if i % 2 == 0 { C::ScalarField::ONE } else { -C::ScalarField::ONE }
+    if i.is_multiple_of(2) { C::ScalarField::ONE } else { -C::ScalarField::ONE }
 }
 
 #[test]

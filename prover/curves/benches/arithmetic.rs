@@ -1,0 +1,94 @@
+//! Multi-scalar multiplication, Fourier transforms and multiples of many points, beside arkworks.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use ark_ec::VariableBaseMSM;
+use ark_ff::UniformRand;
+use ark_poly::{EvaluationDomain, Radix2EvaluationDomain};
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use mina_curves::{
+    Fp, Fq, LaneBackend, PastaCurve, Point, ProjectivePoint, ScalarChallenge, VestaConfig,
+    fft::Domain, fold_bases, lagrange::lagrange_basis, msm, msm_with, mul_each,
+};
+use rand::{SeedableRng, rngs::StdRng};
+
+type C = VestaConfig;
+
+/// Points without relations between them, as an SRS has.
+fn points(n: usize) -> Vec<Point<C>> {
+    let mut rng = StdRng::seed_from_u64(1);
+    let seeds: Vec<Fq> = (0..n).map(|_| Fq::rand(&mut rng)).collect();
+    let coordinates = C::group_map().to_group_many(&seeds);
+    coordinates.into_iter().map(|(x, y)| Point::<C>::new_unchecked(x, y)).collect()
+}
+
+fn scalars(n: usize) -> Vec<Fp> {
+    let mut rng = StdRng::seed_from_u64(2);
+    (0..n).map(|_| Fp::rand(&mut rng)).collect()
+}
+
+/// Half zeros, a quarter ones, an eighth one value repeated, the rest random: like a column of a
+/// witness.
+fn witness(n: usize) -> Vec<Fp> {
+    let random = scalars(n);
+    let pick = |(i, x): (usize, &Fp)| match i % 8 {
+        0..4 => Fp::from(0u64),
+        4..6 => Fp::from(1u64),
+        6 => random[0],
+        _ => *x,
+    };
+    random.iter().enumerate().map(pick).collect()
+}
+
+fn benches(c: &mut Criterion) {
+    let bases = points(1 << 16);
+    let mut group = c.benchmark_group("msm");
+    group.sample_size(10);
+    for log in [10, 12, 14, 15, 16] {
+        let n = 1 << log;
+        let bases = &bases[..n];
+        for (name, scalars) in [("random", scalars(n)), ("witness", witness(n))] {
+            let id = |who: &str| BenchmarkId::new(format!("{who}/{name}"), format!("2^{log}"));
+            group.bench_function(id("arkworks"), |b| {
+                b.iter(|| ProjectivePoint::<C>::msm_unchecked(bases, &scalars));
+            });
+            group.bench_function(id("ours"), |b| b.iter(|| msm::<C>(bases, &scalars)));
+            group.bench_function(id("ours, scalar lanes"), |b| {
+                b.iter(|| msm_with::<C>(LaneBackend::Scalar, bases, &scalars));
+            });
+        }
+    }
+    group.finish();
+
+    let mut group = c.benchmark_group("fft");
+    group.sample_size(10);
+    for log in [13, 16, 19] {
+        let values = scalars(1 << log);
+        let theirs = Radix2EvaluationDomain::<Fp>::new(1 << log).unwrap();
+        let ours = Domain::<Fp>::cached(log).unwrap();
+        let mut vector = values.clone();
+        group.bench_function(BenchmarkId::new("arkworks", format!("2^{log}")), |b| {
+            b.iter(|| theirs.fft_in_place(&mut vector));
+        });
+        group.bench_function(BenchmarkId::new("ours", format!("2^{log}")), |b| {
+            b.iter(|| ours.fft(&mut vector).unwrap());
+        });
+    }
+    group.finish();
+
+    let mut group = c.benchmark_group("points");
+    group.sample_size(10);
+    let (low, high) = bases.split_at(1 << 15);
+    let challenge = ScalarChallenge([0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210]);
+    group.bench_function("fold_bases/2^15", |b| b.iter(|| fold_bases::<C>(low, high, challenge)));
+    let factors = scalars(1 << 12);
+    group.bench_function("mul_each/2^12", |b| b.iter(|| mul_each::<C>(&bases, &factors)));
+    for log in [12, 14] {
+        group.bench_function(BenchmarkId::new("lagrange_basis", format!("2^{log}")), |b| {
+            b.iter(|| lagrange_basis::<C>(&bases, 1 << log).unwrap());
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(all, benches);
+criterion_main!(all);

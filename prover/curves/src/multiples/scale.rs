@@ -1,0 +1,228 @@
+//! The multiplication kernel.
+//!
+//! Both halves of a scalar are cut into signed digits of [`WINDOW`] bits. All lanes double
+//! together; a digit picks one of the multiples `1..=2^(WINDOW−1)` of the lane's point, its image
+//! under the endomorphism, and a sign.
+#![allow(clippy::needless_range_loop)]
+
+use alloc::{vec, vec::Vec};
+
+use ark_ff::Field;
+
+use super::block::{Block, invert_all};
+use crate::{
+    curves::PastaCurve,
+    fields::PastaField,
+    lanes::{LANES, Lanes, Raw},
+    msm::glv::Half,
+};
+
+/// Bits of a digit.
+const WINDOW: u32 = 4;
+
+/// Multiples of each point that are made ready.
+const MULTIPLES: usize = 1 << (WINDOW - 1);
+
+/// One multiple: `x`, `ξ·x`, `y`, `−y`.
+#[derive(Clone, Copy)]
+struct Multiple {
+    x: [Raw; 2],
+    y: [Raw; 2],
+}
+
+/// Points in Jacobian coordinates, `x = X/Z²`, `y = Y/Z³`.
+struct Jacobian<L> {
+    x: L,
+    y: L,
+    z: L,
+}
+
+/// `halves[i][0]·P + halves[i][1]·φ(P)` for point `i`, or `None` if some result or intermediate sum
+/// is exceptional (infinity among them).
+#[inline(always)]
+pub(crate) fn scale<C: PastaCurve, L: Lanes<C::BaseField>>(
+    points: &Block<L>,
+    halves: &[[Half; 2]],
+) -> Option<Block<L>> {
+    let digits = Digits::new(halves);
+    let table = multiples::<C, L>(points)?;
+    let one = L::splat(&L::to_raw(C::BaseField::ONE));
+    let mut sums = Vec::with_capacity(points.x.len());
+    let mut zs = Vec::with_capacity(points.x.len());
+    for vector in 0..points.x.len() {
+        let mut sum = Jacobian { x: one, y: one, z: one };
+        let mut started = [false; LANES];
+        for window in (0..digits.windows).rev() {
+            if started != [false; LANES] {
+                for _ in 0..WINDOW {
+                    double(&mut sum);
+                }
+            }
+            for half in 0..2 {
+                let row = digits.row(window, half, vector);
+                add_digits(&mut sum, &mut started, row, &table[vector * LANES..], half, &one);
+            }
+        }
+        if started != [true; LANES] {
+            return None;
+        }
+        zs.push(sum.z);
+        sums.push(sum);
+    }
+    invert_all::<C::BaseField, L>(&mut zs)?;
+    let mut out = points.clone();
+    for (i, (sum, inverse)) in sums.iter().zip(&zs).enumerate() {
+        let square = inverse.square();
+        out.x[i] = sum.x.mul(&square);
+        out.y[i] = sum.y.mul(&square.mul(inverse));
+    }
+    Some(out)
+}
+
+/// The first multiples of all points, point by point.
+#[inline(always)]
+fn multiples<C: PastaCurve, L: Lanes<C::BaseField>>(
+    points: &Block<L>,
+) -> Option<Vec<[Multiple; MULTIPLES]>> {
+    let zero = L::splat(&[0; 4]);
+    let endo = L::splat(&L::to_raw(C::ENDO_BASE));
+    let empty = Multiple { x: [[0; 4]; 2], y: [[0; 4]; 2] };
+    let mut table = vec![[empty; MULTIPLES]; points.x.len() * LANES];
+    let mut multiple = points.clone();
+    for index in 0..MULTIPLES {
+        if index == 1 {
+            multiple = multiple.double::<C>()?;
+        } else if index > 1 {
+            multiple = multiple.add::<C>(points)?;
+        }
+        for (vector, (x, y)) in multiple.x.iter().zip(&multiple.y).enumerate() {
+            let (x0, x1) = (x.store(), x.mul(&endo).store());
+            let (y0, y1) = (y.store(), zero.sub(y).tighten().store());
+            for lane in 0..LANES {
+                let entry = &mut table[vector * LANES + lane][index];
+                *entry = Multiple { x: [x0[lane], x1[lane]], y: [y0[lane], y1[lane]] };
+            }
+        }
+    }
+    Some(table)
+}
+
+/// Adds one digit's multiple in each lane: nothing for the digit 0, and where the sum has not
+/// started the multiple itself.
+#[inline(always)]
+fn add_digits<F: PastaField, L: Lanes<F>>(
+    sum: &mut Jacobian<L>,
+    started: &mut [bool; LANES],
+    digits: &[i8; LANES],
+    table: &[[Multiple; MULTIPLES]],
+    half: usize,
+    one: &L,
+) {
+    let (mut begin, mut add) = ([false; LANES], [false; LANES]);
+    let first = &table[0][0];
+    let (mut xs, mut ys) = ([&first.x[0]; LANES], [&first.y[0]; LANES]);
+    for lane in 0..LANES {
+        let digit = digits[lane];
+        let entry = &table[lane][usize::from(digit.unsigned_abs()).saturating_sub(1)];
+        xs[lane] = &entry.x[half];
+        ys[lane] = &entry.y[usize::from(digit < 0)];
+        begin[lane] = digit != 0 && !started[lane];
+        add[lane] = digit != 0 && started[lane];
+        started[lane] |= digit != 0;
+    }
+    let (x, y) = (L::load(xs), L::load(ys));
+    if add != [false; LANES] {
+        let added = add_affine(sum, &x, &y);
+        if add == [true; LANES] {
+            *sum = added;
+            return;
+        }
+        sum.x = sum.x.select(&added.x, &add);
+        sum.y = sum.y.select(&added.y, &add);
+        sum.z = sum.z.select(&added.z, &add);
+    }
+    if begin != [false; LANES] {
+        sum.x = sum.x.select(&x, &begin);
+        sum.y = sum.y.select(&y, &begin);
+        sum.z = sum.z.select(one, &begin);
+    }
+}
+
+/// Doubling on `y² = x³ + b`: two multiplications, five squarings.
+#[inline(always)]
+fn double<F: PastaField, L: Lanes<F>>(p: &mut Jacobian<L>) {
+    let a = p.x.square();
+    let b = p.y.square();
+    let c = b.square();
+    // s = 4·x·y²
+    let s = p.x.mul(&b);
+    let s = s.add(&s).tighten();
+    let s = s.add(&s).tighten();
+    let e = a.add(&a).tighten().add(&a).tighten();
+    let x3 = e.square().sub2(&s, &s).tighten();
+    let c = c.add(&c).tighten();
+    let c = c.add(&c).tighten();
+    let c = c.add(&c).tighten();
+    let z3 = p.y.add(&p.y).mul(&p.z);
+    p.y = s.sub(&x3).mul(&e).sub(&c).tighten();
+    p.x = x3;
+    p.z = z3;
+}
+
+/// Addition of an affine point: eight multiplications, three squarings. If the points have the
+/// same x, the result has Z = 0, and so has everything computed from it.
+#[inline(always)]
+fn add_affine<F: PastaField, L: Lanes<F>>(p: &Jacobian<L>, x: &L, y: &L) -> Jacobian<L> {
+    let zz = p.z.square();
+    let u = x.mul(&zz);
+    let s = p.z.mul(&zz).mul(y);
+    let h = u.sub(&p.x).tighten();
+    let r = s.sub(&p.y).tighten();
+    let hh = h.square();
+    let hhh = hh.mul(&h);
+    let v = hh.mul(&p.x);
+    let x3 = r.square().sub2(&hhh, &v).tighten().sub(&v).tighten();
+    let y3 = v.sub(&x3).mul(&r).sub(&p.y.mul(&hhh)).tighten();
+    Jacobian { x: x3, y: y3, z: p.z.mul(&h) }
+}
+
+/// Digits of all halves, by window, half and vector; lanes without a scalar get the digits of the
+/// first lane of their vector, whose point they hold.
+struct Digits {
+    windows: usize,
+    vectors: usize,
+    rows: Vec<[i8; LANES]>,
+}
+
+impl Digits {
+    fn new(halves: &[[Half; 2]]) -> Self {
+        let bits = |half: &Half| u128::BITS - half.magnitude.leading_zeros();
+        let longest = halves.iter().flatten().map(bits).max().unwrap_or(0);
+        // One bit more for the carry of the last signed digit.
+        let windows = (longest + 1).div_ceil(WINDOW) as usize;
+        let vectors = halves.len().div_ceil(LANES);
+        let mut rows = vec![[0; LANES]; windows * 2 * vectors];
+        for index in 0..vectors * LANES {
+            let (vector, lane) = (index / LANES, index % LANES);
+            let pair = halves.get(index).unwrap_or(&halves[vector * LANES]);
+            for (half, value) in pair.iter().enumerate() {
+                let mut rest = value.magnitude;
+                for window in 0..windows {
+                    let mut digit = (rest & ((1 << WINDOW) - 1)) as i8;
+                    rest >>= WINDOW;
+                    if digit > MULTIPLES as i8 {
+                        digit -= 1 << WINDOW;
+                        rest += 1;
+                    }
+                    let digit = if value.negative { -digit } else { digit };
+                    rows[(window * 2 + half) * vectors + vector][lane] = digit;
+                }
+            }
+        }
+        Self { windows, vectors, rows }
+    }
+
+    fn row(&self, window: usize, half: usize, vector: usize) -> &[i8; LANES] {
+        &self.rows[(window * 2 + half) * self.vectors + vector]
+    }
+}
