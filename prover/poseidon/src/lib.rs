@@ -9,11 +9,13 @@ extern crate alloc;
 mod kimchi;
 mod legacy;
 mod permutation;
+mod prefix;
 mod sponge;
 mod transcript;
 
 pub use permutation::{
     KIMCHI_ROUNDS, Kimchi, LEGACY_ROUNDS, Legacy, Permutation, PoseidonField, PoseidonParams,
 };
+pub use prefix::{prefix_to_field, salted, salted_unpadded};
 pub use sponge::{Sponge, hash};
 pub use transcript::{FqSponge, FrSponge, KimchiCurve};

@@ -1,0 +1,3 @@
+//! x
+/// Height of the tree.
+pub const DEPTH: usize = 35;

@@ -1,0 +1,6 @@
+//! Tests against data that this project did not make, and of the rules that such data cannot show.
+//! The vectors and where they come from: `tests/vectors/README.md` at the root.
+
+mod hashing;
+mod signatures;
+mod support;
