@@ -131,6 +131,11 @@ impl Account {
         self.permits(AuthKind::None, self.permissions.receive)
     }
 
+    /// Whether a block may pay into it. Access does not count here, as in Mina.
+    pub fn may_receive_from_block(&self) -> bool {
+        self.permissions.receive.permits(AuthKind::None)
+    }
+
     /// Whether a signature of its key may access it and set the delegate.
     pub fn may_set_delegate(&self) -> bool {
         self.permits(AuthKind::Signature, self.permissions.set_delegate)

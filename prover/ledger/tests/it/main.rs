@@ -4,3 +4,4 @@
 mod hashing;
 mod signatures;
 mod support;
+mod transactions;

@@ -1,0 +1,32 @@
+//! `ledger/transactions.json.gz`: zkApp commands through Mina's own transaction logic.
+
+use mina_ledger::replay::{ReplayError, replay_str};
+
+use crate::support::text;
+
+#[test]
+fn every_case_of_minas_logic() {
+    let report = replay_str(&text("ledger/transactions.json.gz")).unwrap();
+    assert!(report.is_clean(), "{report}");
+    assert_eq!(report.total(), 420);
+    // Six malformed commands that only get past Mina's inner layer.
+    assert!(report.refused <= 6, "{report}");
+}
+
+/// A report is no good if it cannot find anything.
+#[test]
+fn a_changed_case_differs() {
+    let original = text("ledger/transactions.json.gz");
+    let mut file: serde_json::Value = serde_json::from_str(&original).unwrap();
+    let cases = file["cases"].as_array_mut().unwrap();
+    cases.truncate(30);
+    let applied = cases.iter().position(|case| case["outcome"]["applied"] == true).unwrap();
+    cases[applied]["accountsAfter"][0]["account"]["balance"] = "1".into();
+    let report = replay_str(&file.to_string()).unwrap();
+    assert_eq!(report.differing.len(), 1, "{report}");
+    assert!(report.differing[0].differences.iter().any(|d| d.what.ends_with("balance")));
+
+    file["format"] = "another".into();
+    assert!(matches!(replay_str(&file.to_string()), Err(ReplayError::Format(_))));
+    assert!(matches!(replay_str("{"), Err(ReplayError::Json(_))));
+}
