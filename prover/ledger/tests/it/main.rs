@@ -1,6 +1,7 @@
 //! Tests against data that this project did not make, and of the rules that such data cannot show.
 //! The vectors and where they come from: `tests/vectors/README.md` at the root.
 
+mod archive;
 mod hashing;
 mod signatures;
 mod support;
