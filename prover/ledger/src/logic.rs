@@ -37,8 +37,8 @@ pub use well_formed::{
     check_zkapp_command, segments,
 };
 pub use zkapp::{
-    Observer, PartiallyApplied, UpdateRecord, ZkappApplied, apply_account_updates,
-    apply_fee_payer, apply_zkapp_command,
+    Observer, PartiallyApplied, UpdateRecord, ZkappApplied, apply_account_updates, apply_fee_payer,
+    apply_zkapp_command,
 };
 
 use crate::{ledger::LedgerError, types::Nonce};

@@ -7,4 +7,4 @@ mod case;
 mod file;
 
 pub use case::{CaseReport, Difference, Outcome};
-pub use file::{Report, ReplayError, replay_bytes, replay_file, replay_str};
+pub use file::{ReplayError, Report, replay_bytes, replay_file, replay_str};

@@ -131,8 +131,8 @@ pub fn check_proofs<L: Ledger + ?Sized>(
             set.insert(id.sort_key(), key);
         }
     }
-    verifier.verify(&claims).map_err(|claim| {
-        AuthorizationError::Proof { index: indices.get(claim).copied().unwrap_or(claim) }
+    verifier.verify(&claims).map_err(|claim| AuthorizationError::Proof {
+        index: indices.get(claim).copied().unwrap_or(claim),
     })
 }
 

@@ -9,9 +9,7 @@ use super::{
 };
 use crate::{
     ledger::{Ledger, LedgerError, Mask},
-    types::{
-        Account, AccountId, Amount, Coinbase, FeeTransfer, FeeTransfers, SignedAmount,
-    },
+    types::{Account, AccountId, Amount, Coinbase, FeeTransfer, FeeTransfers, SignedAmount},
 };
 
 /// What a fee transfer or coinbase did.

@@ -37,17 +37,15 @@ pub(super) fn check_account(
         Failure::AccountReceiptChainHashPrecondition,
         equal(precondition.receipt_chain_hash.as_ref(), &account.receipt_chain_hash),
     );
-    check(
-        Failure::AccountDelegatePrecondition,
-        equal(precondition.delegate.as_ref(), &delegate),
-    );
+    check(Failure::AccountDelegatePrecondition, equal(precondition.delegate.as_ref(), &delegate));
     let action_states = zkapp.map_or([EMPTY_ACTION_STATE; 5], |zkapp| zkapp.action_state);
     check(
         Failure::AccountActionStatePrecondition,
         action_states.iter().any(|state| equal(precondition.action_state.as_ref(), state)),
     );
     for (index, expected) in (0u32..).zip(&precondition.state) {
-        let state = zkapp.and_then(|zkapp| zkapp.app_state.get(index as usize)).unwrap_or(&Fp::ZERO);
+        let state =
+            zkapp.and_then(|zkapp| zkapp.app_state.get(index as usize)).unwrap_or(&Fp::ZERO);
         check(Failure::AccountAppStatePrecondition(index), equal(expected.as_ref(), state));
     }
     let proved = zkapp.is_some_and(|zkapp| zkapp.proved_state);

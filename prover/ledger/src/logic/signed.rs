@@ -36,8 +36,7 @@ pub(super) fn timing_after(
     amount: Amount,
     slot: Slot,
 ) -> Result<Option<Timing>, Failure> {
-    let left =
-        account.balance.checked_sub(amount).ok_or(Failure::SourceInsufficientBalance)?;
+    let left = account.balance.checked_sub(amount).ok_or(Failure::SourceInsufficientBalance)?;
     let minimum = account.minimum_balance(slot);
     if left < minimum {
         return Err(Failure::SourceMinimumBalanceViolation);
@@ -154,11 +153,9 @@ fn pay<L: Ledger>(
     payer.timing = timing;
     let receiver = AccountId::of(receiver);
     let to_self = receiver == payer.id();
-    let existing =
-        if to_self { Some(payer.clone()) } else { ledger.get(&receiver)?.cloned() };
+    let existing = if to_self { Some(payer.clone()) } else { ledger.get(&receiver)?.cloned() };
     let is_new = existing.is_none();
-    let mut account =
-        existing.unwrap_or_else(|| Account::new(receiver, Amount::ZERO, context.era));
+    let mut account = existing.unwrap_or_else(|| Account::new(receiver, Amount::ZERO, context.era));
     if !payer.may_send() || !account.may_receive() {
         return Err(BodyError::Failed(Failure::UpdateNotPermittedBalance));
     }

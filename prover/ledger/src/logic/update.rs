@@ -9,10 +9,7 @@ use alloc::vec::Vec;
 
 use mina_curves::Fp;
 
-use super::{
-    Context, FailureTable, LocalState, TransactionFailure,
-    local_state::Popped,
-};
+use super::{Context, FailureTable, LocalState, TransactionFailure, local_state::Popped};
 use crate::types::{Account, AccountUpdate, AuthKind, AuthRequired, SignedAmount, ZkappAccount};
 
 /// What the commands of a block add up to.
@@ -60,7 +57,16 @@ impl<'a> Step<'a> {
         });
         let auth = update.authorization.kind();
         let mut step = Self {
-            context, update, popped, is_start, auth, is_new, account, local, global, failures,
+            context,
+            update,
+            popped,
+            is_start,
+            auth,
+            is_new,
+            account,
+            local,
+            global,
+            failures,
         };
         let token = update.body.token_id;
         step.check(

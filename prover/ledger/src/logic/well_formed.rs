@@ -6,9 +6,7 @@ use core::fmt;
 
 use mina_curves::Fp;
 
-use crate::types::{
-    Amount, AuthKind, Era, SignedCommand, SlotSpan, ZkappCommand,
-};
+use crate::types::{Amount, AuthKind, Era, SignedCommand, SlotSpan, ZkappCommand};
 
 /// Mina's smallest fee: 0.001 MINA.
 pub const MINIMUM_FEE: Amount = Amount::new(1_000_000);
@@ -178,10 +176,7 @@ pub fn check_zkapp_command(
 ///
 /// # Errors
 /// [`Malformed`], with everything that is wrong.
-pub fn check_signed_command(
-    command: &SignedCommand,
-    minimum_fee: Amount,
-) -> Result<(), Malformed> {
+pub fn check_signed_command(command: &SignedCommand, minimum_fee: Amount) -> Result<(), Malformed> {
     use WellFormednessError as E;
     let mut errors = Errors::default();
     let payload = &command.payload;

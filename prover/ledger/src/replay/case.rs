@@ -16,9 +16,7 @@ use crate::{
     Domain,
     hash::{CommandHashes, TransactionHash, command_hashes},
     ledger::{FullLedger, Ledger, LedgerError, Location},
-    logic::{
-        ApplyError, Context, FailureTable, apply_zkapp_command, check_structure,
-    },
+    logic::{ApplyError, Context, FailureTable, apply_zkapp_command, check_structure},
     signature::verify_zkapp_command,
     types::{Account, Amount, Era, ProtocolStateView, ZkappCommand, field::decimal, to_decimal},
 };
@@ -212,7 +210,8 @@ pub(super) fn run_case(Case(case): &Case, domain: &Domain) -> CaseReport {
         }
     };
     let is_malformed = case.family == "malformed";
-    let refused = is_malformed && matches!(stage, Some(Stage::Malformed | Stage::Parse))
+    let refused = is_malformed
+        && matches!(stage, Some(Stage::Malformed | Stage::Parse))
         && case.outcome.stage != "parse";
     let Comparison(differences) = comparison;
     let outcome = match (refused, differences.is_empty()) {

@@ -68,7 +68,7 @@ fn item_05_mesa_archive_roots() {
 
 /// The account that genesis gives to the winner of its slot is the first leaf of both archives.
 #[test]
-fn item_02_genesis_winner() {
+fn genesis_winner_is_the_first_leaf() {
     for (name, era) in [("berkeley", Era::Berkeley), ("mesa", Era::Mesa)] {
         let Archive { genesis, .. } = archive(name, era);
         let winner = genesis.account(Location::new(0)).unwrap();
@@ -109,15 +109,13 @@ fn apply_block(ledger: &mut FullLedger, transactions: &[Transaction], domain: &D
             }
             Transaction::Zkapp { command, status } => {
                 let hashes = mina_ledger::hash::command_hashes(command, domain);
-                let partial =
-                    apply_fee_payer(ledger, command, &hashes, &context, &mut ()).unwrap();
+                let partial = apply_fee_payer(ledger, command, &hashes, &context, &mut ()).unwrap();
                 pending.push((command, partial, status));
             }
         }
     }
     for (command, partial, status) in pending {
-        let applied =
-            apply_account_updates(ledger, command, partial, &context, &mut ()).unwrap();
+        let applied = apply_account_updates(ledger, command, partial, &context, &mut ()).unwrap();
         status.check(applied.failures.as_ref());
     }
 }
@@ -148,13 +146,13 @@ fn replay(name: &str, era: Era) -> [usize; 4] {
 /// Payments, fee transfers, coinbase and (failing) zkApp commands of both networks lead to the same
 /// accounts, ledger hashes, statuses and transaction hashes.
 #[test]
-fn item_04_berkeley_archive_replay() {
+fn item_04_16_20_berkeley_archive_replay() {
     let [payments, fee_transfers, coinbases, zkapps] = replay("berkeley", Era::Berkeley);
     assert!(payments > 200 && fee_transfers > 30 && coinbases > 30 && zkapps > 400);
 }
 
 #[test]
-fn item_05_mesa_archive_replay() {
+fn item_05_16_20_mesa_archive_replay() {
     let [payments, fee_transfers, coinbases, zkapps] = replay("mesa", Era::Mesa);
     assert!(payments > 50 && fee_transfers > 15 && coinbases > 15 && zkapps > 100);
 }

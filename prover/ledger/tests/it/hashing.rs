@@ -66,8 +66,15 @@ fn item_01_account_hashes() {
 
 #[test]
 fn item_03_empty_roots() {
-    // Height 35 from the reference; the others from Mina's `ledger_hash.ml` tests are covered by
-    // the Merkle roots of few leaves below, which go through every height.
+    // Heights 0 to 11 from o1-labs/mina-rust `ledger/src/database/database.rs`.
+    for (height, expected) in [
+        (0, "f3ee39f42a7b2cac196c8eb1c9fe00f853678c920c0c9ce3724c0b7fe911c731"),
+        (5, "d305ebed68f3d4ff16cfc9c6857c274bfbd4a5e83db6fb26e009f75711005524"),
+        (10, "bfae9c6290bcc9cf282889c6b880e4eac236d4e50b22395639731e1465939915"),
+        (11, "def7de4e2f2f13aa638f5671eccf9367ab9d39ae49ed683fca0169b33b31c416"),
+    ] {
+        assert_eq!(hash::empty_subtree(height, Era::Berkeley), from_hex(expected));
+    }
     let root = from_decimal(
         "9887554856125580964779631040332173407423767728670706306682329668507709051293",
     );
@@ -87,6 +94,39 @@ fn item_03_empty_roots() {
         }
         assert_eq!(layer, [fp(output)]);
     });
+}
+
+/// A field element as the hexadecimal of its little-endian bytes.
+fn from_hex(hex: &str) -> mina_curves::Fp {
+    use ark_ff::PrimeField;
+    let byte = |i| u8::from_str_radix(&hex[i..i + 2], 16).unwrap();
+    let bytes: Vec<u8> = (0..hex.len()).step_by(2).map(byte).collect();
+    mina_curves::Fp::from_le_bytes_mod_order(&bytes)
+}
+
+/// Hashes of o1-labs/mina-rust `ledger/src/account/account.rs`.
+#[test]
+fn item_02_genesis_winner_hash() {
+    let winner = "B62qiy32p8kAKnny8ZFwoMhYpBppM1DWVCqAPBYNcXnsAHhnfAAuXgg";
+    let id = AccountId::of(PublicKey::from_base58(winner).unwrap());
+    let mut account = Account::new(id, 20_000_001_000.into(), Era::Berkeley);
+    account.permissions.set_verification_key.txn_version = 2.into();
+    let hash = hash::account_hash(&account, Era::Berkeley);
+    assert_eq!(
+        mina_ledger::types::ledger_hash_to_base58(hash),
+        "jwnEz6CjzSYowUsvw5gKpuTkRjBY5dEtc6YmQj1U5d2k5KZzTmc"
+    );
+
+    let key = "B62qnzbXmRNo9q32n4SNu2mpB8e7FYYLH8NmaX6oFCBYjjQ8SbD7uzV";
+    let id = AccountId::of(PublicKey::from_base58(key).unwrap());
+    let mut account = Account::new(id, 10101.into(), Era::Berkeley);
+    account.token_symbol = TokenSymbol::new(b"seb").unwrap();
+    account.nonce = 62772.into();
+    account.delegate = None;
+    assert_eq!(
+        hash::account_hash(&account, Era::Berkeley),
+        from_hex("8cb53d374b844227d4c63b2dcf198312f8fcb4b60392fee5b165243508d16e32")
+    );
 }
 
 #[test]

@@ -3,6 +3,9 @@
 
 mod archive;
 mod hashing;
+mod mutations;
+mod properties;
+mod rules;
 mod signatures;
 mod support;
 mod transactions;

@@ -283,11 +283,9 @@ impl Database {
 
     /// Only nonces are asked for in these archives.
     fn preconditions(&self, row: &Row, body: &mut Body) {
-        let network =
-            self.row("zkapp_network_precondition", &row["zkapp_network_precondition_id"]);
+        let network = self.row("zkapp_network_precondition", &row["zkapp_network_precondition_id"]);
         assert_eq!(network.len(), 3, "a network precondition");
-        let account =
-            self.row("zkapp_account_precondition", &row["zkapp_account_precondition_id"]);
+        let account = self.row("zkapp_account_precondition", &row["zkapp_account_precondition_id"]);
         let known = ["id", "state_id", "nonce_id"];
         assert!(account.keys().all(|column| known.contains(&column.as_str())));
         let state = self.row("zkapp_states_nullable", &account["state_id"]);
