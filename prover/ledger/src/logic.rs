@@ -38,7 +38,7 @@ pub use well_formed::{
 };
 pub use zkapp::{
     Observer, PartiallyApplied, UpdateRecord, ZkappApplied, apply_account_updates, apply_fee_payer,
-    apply_zkapp_command,
+    apply_unauthorized_update, apply_zkapp_command,
 };
 
 use crate::{ledger::LedgerError, types::Nonce};

@@ -25,6 +25,7 @@ pub use account_update::{
 };
 pub use field::{from_decimal, to_decimal};
 pub(crate) use key::is_odd;
+pub use json::{zkapp_command_from_json, zkapp_command_to_json};
 pub use key::{PrivateKey, PublicKey, Signature};
 pub use memo::Memo;
 pub use network::{CustomNetwork, Era, NetworkId};

@@ -11,7 +11,9 @@ use super::{
 use crate::{
     hash::CommandHashes,
     ledger::{Ledger, LedgerError, Mask},
-    types::{Account, AccountId, AccountUpdate, SignedAmount, TokenId, ZkappCommand},
+    types::{
+        Account, AccountId, AccountUpdate, Authorization, Body, SignedAmount, TokenId, ZkappCommand,
+    },
 };
 
 /// One account update, for whoever proves it.
@@ -235,6 +237,43 @@ pub fn apply_zkapp_command<L: Ledger>(
 ) -> Result<ZkappApplied, ApplyError> {
     let partial = apply_fee_payer(ledger, command, hashes, context, observer)?;
     apply_account_updates(ledger, command, partial, context, observer)
+}
+
+/// Applies one update without authorization by itself: what a layer above does in its own name. What
+/// it adds to the balance comes from outside.
+///
+/// Returns the change of the supply: minus the creation fee if the account is new.
+///
+/// # Errors
+/// [`ApplyError::Failed`] if it fails; the ledger is then unchanged.
+pub fn apply_unauthorized_update<L: Ledger>(
+    ledger: &mut L,
+    body: Body,
+    context: &Context<'_>,
+) -> Result<SignedAmount, ApplyError> {
+    // The excess that the update leaves is what it is given.
+    let excess = body.balance_change;
+    let before = LocalState { excess, index: 1, ..LocalState::EMPTY };
+    let observer: &mut dyn Observer = &mut ();
+    let mut machine = Machine {
+        context,
+        observer,
+        local: before.clone(),
+        global: GlobalState::default(),
+        failures: FailureTable::from([Vec::new()]),
+    };
+    let update = AccountUpdate { body, authorization: Authorization::None };
+    let popped = Popped { index: 0, caller_id: TokenId::DEFAULT, has_children: false };
+    let mut mask = Mask::new(&mut *ledger);
+    machine.apply(&mut mask, &update, popped, &before)?;
+    let Machine { local, global, failures, .. } = machine;
+    if local.success {
+        mask.commit()?;
+        Ok(global.supply_increase)
+    } else {
+        let failures = in_minas_order(failures.into_iter().skip(1).collect());
+        Err(ApplyError::Failed { failures })
+    }
 }
 
 /// The check that failed last comes first.

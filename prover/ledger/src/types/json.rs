@@ -209,6 +209,22 @@ impl<'de> Deserialize<'de> for ZkappCommand {
     }
 }
 
+/// Reads the JSON of a zkApp command: for callers without `serde_json` of their own.
+///
+/// # Errors
+/// [`serde_json::Error`] on anything else.
+pub fn zkapp_command_from_json(json: &[u8]) -> Result<ZkappCommand, serde_json::Error> {
+    serde_json::from_slice(json)
+}
+
+/// Writes the JSON of a zkApp command.
+///
+/// # Errors
+/// [`serde_json::Error`]; there is nothing in a command that JSON cannot hold.
+pub fn zkapp_command_to_json(command: &ZkappCommand) -> Result<String, serde_json::Error> {
+    serde_json::to_string(command)
+}
+
 impl Serialize for Body {
     /// The JSON of an update's body at depth 0.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -5,6 +5,7 @@ mod archive;
 mod hashing;
 mod mutations;
 mod properties;
+mod rollup;
 mod rules;
 mod signatures;
 mod support;

@@ -161,7 +161,7 @@ fn masks_undo_and_commit() {
 fn nested_masks() {
     let mut rng = ChaCha20Rng::seed_from_u64(35);
     let account = |index: u64, balance: u64| {
-        Account::new(super::rules::kit_id(index), balance.into(), Era::Berkeley)
+        Account::new(crate::rules::kit::id(index), balance.into(), Era::Berkeley)
     };
     for _ in 0..30 {
         let mut base = FullLedger::new(Era::Berkeley);
@@ -222,7 +222,7 @@ fn sparse_ledgers_refuse_what_they_do_not_know() {
     let root = full.root().unwrap();
     let known: Vec<AccountId> = full.accounts().iter().map(Account::id).take(2).collect();
     let unknown = full.accounts()[3].id();
-    let absent = super::rules::kit_id(9999);
+    let absent = crate::rules::kit::id(9999);
     let ids = [known[0], known[1], absent];
     let witness = SparseWitness::new(&mut full, &ids).unwrap();
     let mut sparse = SparseLedger::new(witness.clone(), root, Era::Berkeley).unwrap();

@@ -4,13 +4,8 @@ mod accounts;
 mod fees;
 mod fields;
 mod forests;
-mod kit;
+pub(crate) mod kit;
 mod limits;
 mod permissions;
 mod preconditions;
 mod signed;
-
-/// The account of user `index`, for other tests.
-pub(crate) fn kit_id(index: u64) -> mina_ledger::types::AccountId {
-    kit::id(index)
-}
