@@ -1,6 +1,8 @@
 //! Runs files of transaction cases and prints every difference: exit code 1 on any, 2 on a file
 //! that cannot be read. `zeko ledger replay` without the rest of `zeko`.
 
+#![allow(clippy::print_stdout)] // a command-line tool
+
 use std::{path::Path, process::ExitCode};
 
 use mina_ledger::replay::replay_file;

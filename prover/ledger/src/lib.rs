@@ -27,6 +27,8 @@ pub mod rollup;
 pub mod signature;
 pub mod types;
 
+#[cfg(feature = "bench")]
+pub mod bench;
 #[cfg(feature = "replay")]
 pub mod replay;
 

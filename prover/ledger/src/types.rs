@@ -24,8 +24,8 @@ pub use account_update::{
     Proof, Update,
 };
 pub use field::{from_decimal, to_decimal};
-pub(crate) use key::is_odd;
 pub use json::{zkapp_command_from_json, zkapp_command_to_json};
+pub(crate) use key::is_odd;
 pub use key::{PrivateKey, PublicKey, Signature};
 pub use memo::Memo;
 pub use network::{CustomNetwork, Era, NetworkId};

@@ -7,7 +7,8 @@ use mina_curves::Fp;
 use mina_poseidon::{Legacy, Sponge};
 
 use super::{
-    batch::{hash_many, hash_one},
+    SaltedState,
+    batch::{hash_many, hash_one, hash_pairs},
     input::{Input, LegacyInput},
     salt,
     update::body_input,
@@ -24,11 +25,16 @@ pub fn body_hash(body: &Body, domain: &Domain) -> Fp {
     hash_one(&domain.body, &body_input(body, domain.era()))
 }
 
-/// The hash of a memo.
-pub fn memo_hash(memo: &Memo) -> Fp {
+fn memo_input(memo: &Memo) -> (SaltedState, Vec<Fp>) {
     let mut input = LegacyInput::new();
     input.bytes(&memo.0);
-    hash_one(salt::ZKAPP_MEMO.state(), &input.into_fields())
+    (*salt::ZKAPP_MEMO.state(), input.into_fields())
+}
+
+/// The hash of a memo.
+pub fn memo_hash(memo: &Memo) -> Fp {
+    let (salt, input) = memo_input(memo);
+    hash_one(&salt, &input)
 }
 
 /// The hashes inside a forest, by index of the update.
@@ -45,27 +51,79 @@ impl ForestHashes {
     pub fn forest(&self, index: usize, end: usize) -> Fp {
         if index < end { self.stacks.get(index).copied().unwrap_or(Fp::ZERO) } else { Fp::ZERO }
     }
+}
 
-    /// Hashes a forest whose updates have the hashes `bodies`.
-    fn new(forest: &CallForest, bodies: Vec<Fp>) -> Self {
-        let mut stacks = vec![Fp::ZERO; bodies.len()];
-        // By depth, the hash of what follows at that depth under the same parent.
-        let mut tails: Vec<Fp> = Vec::new();
-        for (index, (node, body)) in forest.nodes().iter().zip(&bodies).enumerate().rev() {
-            let depth = node.depth() as usize;
-            tails.resize(tails.len().max(depth + 2), Fp::ZERO);
-            // What lies deeper than this update follows it, so all of it is its own.
-            let children = tails.get(depth + 1).copied().unwrap_or(Fp::ZERO);
-            let node_hash = hash_one(salt::UPDATE_NODE.state(), &[*body, children]);
-            let tail = tails.get(depth).copied().unwrap_or(Fp::ZERO);
-            let stack = hash_one(salt::UPDATE_CONS.state(), &[node_hash, tail]);
-            tails.truncate(depth + 1);
-            if let (Some(tail), Some(slot)) = (tails.get_mut(depth), stacks.get_mut(index)) {
-                *tail = stack;
-                *slot = stack;
-            }
+/// A forest being hashed from its last update to the first.
+struct ForestHasher<'a> {
+    forest: &'a CallForest,
+    hashes: ForestHashes,
+    /// Updates still to be hashed.
+    left: usize,
+    /// By depth, the hash of what follows at that depth under the same parent.
+    tails: Vec<Fp>,
+}
+
+impl<'a> ForestHasher<'a> {
+    /// `bodies` are the hashes of the updates.
+    fn new(forest: &'a CallForest, bodies: Vec<Fp>) -> Self {
+        let stacks = vec![Fp::ZERO; bodies.len()];
+        let left = bodies.len();
+        Self { forest, hashes: ForestHashes { bodies, stacks }, left, tails: Vec::new() }
+    }
+
+    /// The update that is next, and its depth.
+    fn current(&self) -> Option<(usize, usize)> {
+        let index = self.left.checked_sub(1)?;
+        self.forest.nodes().get(index).map(|node| (index, node.depth() as usize))
+    }
+
+    fn tail(&self, depth: usize) -> Fp {
+        self.tails.get(depth).copied().unwrap_or(Fp::ZERO)
+    }
+
+    /// What the node of the next update is hashed from: its body and its children. What lies deeper
+    /// than it follows it, so all of it is its own.
+    fn node_input(&self) -> Option<[Fp; 2]> {
+        let (index, depth) = self.current()?;
+        Some([self.hashes.bodies.get(index).copied()?, self.tail(depth + 1)])
+    }
+
+    /// What the forest that begins with the next update is hashed from: its node and its siblings.
+    fn cons_input(&self, node: Fp) -> Option<[Fp; 2]> {
+        let (_, depth) = self.current()?;
+        Some([node, self.tail(depth)])
+    }
+
+    /// Puts the hash of that forest in place and goes on to the update before.
+    fn advance(&mut self, stack: Fp) {
+        let Some((index, depth)) = self.current() else { return };
+        self.tails.resize(depth + 1, Fp::ZERO);
+        if let (Some(tail), Some(slot)) =
+            (self.tails.get_mut(depth), self.hashes.stacks.get_mut(index))
+        {
+            *tail = stack;
+            *slot = stack;
         }
-        Self { bodies, stacks }
+        self.left = index;
+    }
+}
+
+/// Hashes many forests side by side: an update of each at a time.
+fn hash_forests(hashers: &mut [ForestHasher<'_>]) {
+    loop {
+        let nodes: Vec<_> = hashers.iter().filter_map(ForestHasher::node_input).collect();
+        if nodes.is_empty() {
+            break;
+        }
+        let nodes = hash_pairs(salt::UPDATE_NODE.state(), &nodes);
+        let pending = || hashers.iter().filter(|hasher| hasher.left > 0);
+        let inputs: Vec<_> =
+            pending().zip(nodes).filter_map(|(hasher, node)| hasher.cons_input(node)).collect();
+        let stacks = hash_pairs(salt::UPDATE_CONS.state(), &inputs);
+        let pending = hashers.iter_mut().filter(|hasher| hasher.left > 0);
+        for (hasher, stack) in pending.zip(stacks) {
+            hasher.advance(stack);
+        }
     }
 }
 
@@ -105,19 +163,32 @@ pub fn command_hashes_many(commands: &[&ZkappCommand], domain: &Domain) -> Vec<C
         }
     }
     let mut digests = hash_many(&inputs).into_iter();
-    commands
-        .iter()
-        .map(|command| {
-            // There is a digest for each input, in order.
-            let fee_payer = digests.next().unwrap_or(Fp::ZERO);
-            let bodies = digests.by_ref().take(command.account_updates.len()).collect();
-            let forest = ForestHashes::new(&command.account_updates, bodies);
-            let commitment = forest.forest(0, command.account_updates.len());
-            let full_commitment = hash_one(
-                salt::UPDATE_CONS.state(),
-                &[memo_hash(&command.memo), fee_payer, commitment],
-            );
-            CommandHashes { forest, fee_payer, commitment, full_commitment }
+    let mut fee_payers = Vec::with_capacity(commands.len());
+    let mut hashers = Vec::with_capacity(commands.len());
+    for command in commands {
+        // There is a digest for each input, in order.
+        fee_payers.push(digests.next().unwrap_or(Fp::ZERO));
+        let bodies = digests.by_ref().take(command.account_updates.len()).collect();
+        hashers.push(ForestHasher::new(&command.account_updates, bodies));
+    }
+    hash_forests(&mut hashers);
+    let memos: Vec<_> = commands.iter().map(|command| memo_input(&command.memo)).collect();
+    let full_inputs: Vec<_> = hash_many(&memos)
+        .into_iter()
+        .zip(&fee_payers)
+        .zip(&hashers)
+        .map(|((memo, fee_payer), hasher)| {
+            let commitment = hasher.hashes.forest(0, hasher.forest.len());
+            (*salt::UPDATE_CONS.state(), [memo, *fee_payer, commitment])
+        })
+        .collect();
+    hash_many(&full_inputs)
+        .into_iter()
+        .zip(fee_payers)
+        .zip(hashers)
+        .map(|((full_commitment, fee_payer), ForestHasher { forest, hashes, .. })| {
+            let commitment = hashes.forest(0, forest.len());
+            CommandHashes { forest: hashes, fee_payer, commitment, full_commitment }
         })
         .collect()
 }
@@ -157,7 +228,7 @@ pub fn signed_command_input(payload: &SignedCommandPayload) -> LegacyInput {
 }
 
 /// Hashes `input` with the legacy permutation.
-pub(crate) fn legacy_hash(salt: &super::SaltedState, input: LegacyInput) -> Fp {
+pub(crate) fn legacy_hash(salt: &SaltedState, input: LegacyInput) -> Fp {
     let mut sponge = Sponge::<Fp, Legacy>::from_state(*salt);
     sponge.absorb_all(&input.into_fields());
     sponge.squeeze()

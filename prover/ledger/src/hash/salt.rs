@@ -64,8 +64,7 @@ pub(crate) fn legacy_receipt() -> &'static SaltedState {
 /// The state that nodes of the ledger start from, by the height of their children.
 pub(crate) fn merkle(height: usize) -> SaltedState {
     static STATES: OnceBox<[SaltedState; crate::ledger::DEPTH]> = OnceBox::new();
-    let states =
-        STATES.get_or_init(|| Box::new(core::array::from_fn(|height| merkle_salt(height))));
+    let states = STATES.get_or_init(|| Box::new(core::array::from_fn(merkle_salt)));
     states.get(height).copied().unwrap_or_else(|| merkle_salt(height))
 }
 

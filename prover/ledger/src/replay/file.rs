@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     io::Read,
     path::{Path, PathBuf},
-    string::{String, ToString},
+    string::String,
     vec::Vec,
 };
 
@@ -154,7 +154,7 @@ pub fn replay_str(text: &str) -> Result<Report, ReplayError> {
     for value in &file.cases {
         let case = Case::read(value, &keys).map_err(|error| {
             let name = value.get("name").and_then(Value::as_str).unwrap_or("?");
-            serde::de::Error::custom(std::format!("{name}: {}", error.to_string()))
+            serde::de::Error::custom(std::format!("{name}: {error}"))
         });
         report.add(run_case(&case.map_err(ReplayError::Json)?, &domain));
     }

@@ -29,7 +29,7 @@ fn item_22_a_failing_fee_payer_changes_nothing() {
     world.edit(id(3), |account| account.permissions.send = mina_ledger::types::AuthRequired::Proof);
     let root = world.ledger.root().unwrap();
     let mut command = world.command(vec![]);
-    let mut expect = |world: &mut World, command: &_, failures: Vec<F>| {
+    let expect = |world: &mut World, command: &_, failures: Vec<F>| {
         let error = world.apply(command).unwrap_err();
         assert_eq!(error, ApplyError::Failed { failures: vec![failures] });
         assert_eq!(world.ledger.root().unwrap(), root);

@@ -64,7 +64,7 @@ fn item_28_action_states_shift_by_slot() {
     };
     let pushed = |state, n: u64| push_actions(state, actions_hash(&actions(n).actions));
     let e = EMPTY_ACTION_STATE;
-    let mut expect = |world: &mut World, states: [Fp; 5], slot: u32| {
+    let expect = |world: &mut World, states: [Fp; 5], slot: u32| {
         let zkapp = world.account(id(1)).zkapp.as_ref().unwrap();
         assert_eq!(zkapp.action_state, states);
         assert_eq!(zkapp.last_action_slot, Slot::new(slot));

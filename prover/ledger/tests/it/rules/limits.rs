@@ -101,7 +101,7 @@ fn well_formedness() {
         E::IncompatibleVersion,
     );
     expect(&|_, update| update.authorization = Authorization::None, E::AuthorizationKind);
-    expect(&|_, update| drop(update.body.update.app_state.pop()), E::StateLength);
+    expect(&|_, update| update.body.update.app_state.truncate(7), E::StateLength);
     let off_curve = (0u64..)
         .map(|x| PublicKey { x: Fp::from(x), is_odd: false })
         .find(|key| key.to_point().is_none())
