@@ -25,6 +25,9 @@ pub(super) fn update_leaves(
         nodes.write(NodePosition::new(0, index), hash);
         changed.push(index);
     }
+    if changed.is_empty() {
+        return Ok(());
+    }
     for height in 0..DEPTH as u8 {
         for index in &mut changed {
             *index >>= 1;

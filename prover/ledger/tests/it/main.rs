@@ -7,6 +7,7 @@
 mod archive;
 mod hashing;
 mod mutations;
+mod poseidon;
 mod properties;
 mod rollup;
 mod rules;
