@@ -1,8 +1,11 @@
 //! `ledger/transactions.json.gz`: zkApp commands through Mina's own transaction logic.
 
-use mina_ledger::replay::{ReplayError, replay_str};
+use mina_ledger::{
+    replay::{ReplayError, replay_str},
+    types::{Account, ZkappCommand, zkapp_command_from_json, zkapp_command_to_json},
+};
 
-use crate::support::text;
+use crate::support::{read, text};
 
 #[test]
 fn every_case_of_minas_logic() {
@@ -29,4 +32,33 @@ fn a_changed_case_differs() {
     file["format"] = "another".into();
     assert!(matches!(replay_str(&file.to_string()), Err(ReplayError::Format(_))));
     assert!(matches!(replay_str("{"), Err(ReplayError::Json(_))));
+}
+
+/// Commands are written as o1js writes them, to the byte: names, order, numbers as strings.
+#[test]
+fn json_is_that_of_o1js() {
+    let text = text("ledger/transactions.json.gz");
+    let file: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let mut count = 0;
+    for case in file["cases"].as_array().unwrap() {
+        // Some malformed commands have hashes that do not count, or depths that do not exist.
+        if case["family"] == "malformed" {
+            continue;
+        }
+        let command: ZkappCommand = read(&case["command"]);
+        let written = zkapp_command_to_json(&command).unwrap();
+        assert!(text.contains(&written), "{}: {written}", case["name"]);
+        assert_eq!(zkapp_command_from_json(written.as_bytes()).unwrap(), command);
+        for side in ["accountsBefore", "accountsAfter"] {
+            let Some(entry) = case[side].as_array().and_then(|accounts| accounts.first()) else {
+                continue;
+            };
+            if entry["account"]["zkapp"].is_null() {
+                let account: Account = read(&entry["account"]);
+                assert!(text.contains(&serde_json::to_string(&account).unwrap()));
+            }
+        }
+        count += 1;
+    }
+    assert_eq!(count, 410);
 }
