@@ -2,9 +2,8 @@
 
 use std::sync::{Arc, OnceLock};
 
-use ark_ec::{AffineRepr, CurveGroup};
-use ark_poly::{EvaluationDomain, Radix2EvaluationDomain};
-use mina_curves::{Point, ProjectivePoint};
+use ark_ec::AffineRepr;
+use mina_curves::Point;
 use mina_poseidon::KimchiCurve;
 
 use crate::commitment::Commitment;
@@ -45,19 +44,11 @@ pub(crate) fn basis<C: KimchiCurve>(g: &[Point<C>], domain_size: usize) -> Lagra
             let mut bases = vec![Point::<C>::zero(); domain_size];
             let len = g.len().min(domain_size - offset);
             bases[offset..offset + len].copy_from_slice(&g[..len]);
-            inverse_transform(&bases)
+            mina_curves::lagrange::lagrange_basis(&bases, domain_size)
+                .expect("as many bases as the domain has points")
         })
         .collect();
     LagrangeBasis { chunks, commitments: OnceLock::new() }
-}
-
-/// The inverse discrete Fourier transform of points, whose number is a power of two.
-fn inverse_transform<C: KimchiCurve>(points: &[Point<C>]) -> Vec<Point<C>> {
-    let mut points: Vec<ProjectivePoint<C>> = points.iter().map(|p| p.into_group()).collect();
-    let domain = Radix2EvaluationDomain::<C::ScalarField>::new(points.len())
-        .expect("the caller checks the size");
-    domain.ifft_in_place(&mut points);
-    ProjectivePoint::<C>::normalize_batch(&points)
 }
 
 #[cfg(test)]

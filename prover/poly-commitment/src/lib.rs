@@ -19,7 +19,6 @@
 mod challenge_polynomial;
 mod commitment;
 mod error;
-mod folding;
 mod lagrange;
 mod opening;
 mod prover;

@@ -10,7 +10,6 @@ use rand::{CryptoRng, RngCore};
 use rayon::prelude::*;
 
 use crate::{
-    folding::fold_bases,
     opening::{OpeningProof, final_challenge, inner_product_base, round_challenge},
     srs::Srs,
 };
@@ -74,7 +73,7 @@ impl<C: KimchiCurve> Srs<C> {
             blinder += l_blinder * inverse + r_blinder * challenge;
             a = fold(a_low, a_high, inverse);
             b = fold(b_low, b_high, challenge);
-            g = Cow::Owned(fold_bases(&g, prechallenge));
+            g = Cow::Owned(mina_curves::fold_bases(g_low, g_high, prechallenge));
             lr.push((l, r));
         }
 

@@ -10,6 +10,7 @@ mod kimchi;
 mod legacy;
 mod many;
 mod permutation;
+mod prefix;
 mod sponge;
 mod transcript;
 
@@ -17,5 +18,6 @@ pub use many::{permute_many_kimchi, permute_many_legacy};
 pub use permutation::{
     KIMCHI_ROUNDS, Kimchi, LEGACY_ROUNDS, Legacy, Permutation, PoseidonField, PoseidonParams,
 };
+pub use prefix::{prefix_to_field, salted, salted_unpadded};
 pub use sponge::{Sponge, hash};
 pub use transcript::{FqSponge, FrSponge, KimchiCurve};

@@ -1,6 +1,6 @@
 //! Polynomials in coefficient form, and their values on cosets of the evaluation domain.
 
-use ark_poly::EvaluationDomain;
+use mina_curves::fft;
 use mina_poseidon::PoseidonField;
 use rayon::prelude::*;
 
@@ -9,10 +9,18 @@ use crate::domain::Domain;
 /// Rows that one task works through.
 pub(super) const CHUNK: usize = 1 << 9;
 
+/// The transforms of a domain, whose tables are computed once per size.
+fn transforms<F: PoseidonField>(domain: &Domain<F>) -> &'static fft::Domain<F> {
+    fft::Domain::cached(domain.log_size()).expect("both fields have all domains up to 2^32")
+}
+
+/// What a transform says of a list that is not as long as its domain.
+const LENGTH: &str = "one value per point";
+
 /// The coefficients of the polynomial with these values on the domain.
 pub(super) fn interpolate<F: PoseidonField>(domain: &Domain<F>, values: &[F]) -> Vec<F> {
     let mut coefficients = values.to_vec();
-    domain.inner().ifft_in_place(&mut coefficients);
+    transforms(domain).ifft(&mut coefficients).expect(LENGTH);
     coefficients
 }
 
@@ -23,8 +31,7 @@ pub(super) fn values_on_coset<F: PoseidonField>(
     shift: F,
 ) -> Vec<F> {
     let mut values = coefficients.to_vec();
-    scale_by_powers(&mut values, shift);
-    domain.inner().fft_in_place(&mut values);
+    transforms(domain).coset_fft(&mut values, shift).expect(LENGTH);
     values
 }
 
@@ -32,20 +39,10 @@ pub(super) fn values_on_coset<F: PoseidonField>(
 pub(super) fn interpolate_coset<F: PoseidonField>(
     domain: &Domain<F>,
     mut values: Vec<F>,
-    inverse_shift: F,
+    shift: F,
 ) -> Vec<F> {
-    domain.inner().ifft_in_place(&mut values);
-    scale_by_powers(&mut values, inverse_shift);
+    transforms(domain).coset_ifft(&mut values, shift).expect(LENGTH);
     values
-}
-
-/// `values[i] ← values[i]·x^i`.
-fn scale_by_powers<F: PoseidonField>(values: &mut [F], x: F) {
-    let mut power = F::ONE;
-    for value in values {
-        *value *= power;
-        power *= x;
-    }
 }
 
 /// The value at `x`.

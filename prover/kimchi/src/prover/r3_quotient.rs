@@ -111,8 +111,7 @@ fn combine<C: CircuitCurve>(
         .into_par_iter()
         .zip(shifts)
         .map(|(values, shift)| {
-            let inverse = shift.inverse().unwrap_or(C::ScalarField::ZERO);
-            interpolate_coset(domain, values, inverse)
+            interpolate_coset(domain, values, *shift)
         })
         .collect();
 

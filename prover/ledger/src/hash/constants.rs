@@ -1,0 +1,28 @@
+//! Hashes that do not depend on anything, pinned; a test recomputes them.
+
+use ark_ff::MontFp;
+use mina_curves::Fp;
+
+/// The receipt chain hash of a new account.
+pub const EMPTY_RECEIPT_CHAIN_HASH: Fp =
+    MontFp!("4836908137238259756355130884394587673375183996506461139740622663058947052555");
+
+/// The action state of a new account.
+pub const EMPTY_ACTION_STATE: Fp =
+    MontFp!("25079927036070901246064867767436987657692091363973573142121686150614948079097");
+
+/// The hash of the verification key that stands for none.
+pub const DUMMY_VERIFICATION_KEY_HASH: Fp =
+    MontFp!("3392518251768960475377392625298437850623664973002200885669375116181514017494");
+
+/// The hash of no events.
+pub const EMPTY_EVENTS_HASH: Fp =
+    MontFp!("11558119263070965853863267079253872832625419457395008685779236645292569607921");
+
+/// The hash of no actions.
+pub const EMPTY_ACTIONS_HASH: Fp =
+    MontFp!("2965377540200775924504968637505084669999360240500907972788072774778139588064");
+
+/// The hash that stands for no change of the URI in an update.
+pub const NO_URI_HASH: Fp =
+    MontFp!("22930868938364086394602058221028773520482901241511717002947639863679740444066");

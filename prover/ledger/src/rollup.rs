@@ -1,0 +1,37 @@
+//! What the rollup adds to Mina: the bridge account's rule, messages between the layers, and every
+//! protocol type that is hashed or signed.
+//!
+//! | type | prefix | where it is hashed |
+//! |---|---|---|
+//! | [`DepositAction`] | Mina's actions | inbox: the action state of the rollup account on the L1 |
+//! | [`OutboxEntry`] | Mina's actions | outbox: the action state of the bridge account |
+//! | [`BatchStatement`] | `ZekoBatch` | the public input of batch proofs |
+//! | [`BlockHeader`] | `ZekoBlock` | the chain of blocks |
+//! | [`Attestation`] | `ZekoAttestation` | signed by the DA committee |
+//! | [`BlobStatement`] | `ZekoBlob` | signed by the DA committee |
+//! | [`PreConfirmation`] | `ZekoPreConfirmation` | signed by the sequencer |
+//! | [`MessageReceipt`], [`WithdrawalReceipt`] | `ZekoMessageReceipt`, `ZekoWithdrawReceipt` | batch data |
+//! | [`Committee`] | `ZekoCommittee` | the configuration of the rollup account |
+//! | [`PayoutState`], [`Configuration`] | `ZekoPayout`, `ZekoConfiguration` | fields of the rollup account |
+//!
+//! Order of fields and prefixes are fixed: `tests/vectors/protocol` pins a hash of each.
+
+mod bridge;
+mod contract;
+mod da;
+mod hashed;
+mod message;
+mod statement;
+
+pub use bridge::{
+    BRIDGE_SUPPLY, BridgeParameters, BridgeRule, MessageOutcome, apply_deposit, apply_unopened,
+    bridge_account, bridge_id, bridge_public_key,
+};
+pub use contract::{Committee, CommitteeMember, Configuration, PayoutState, Progress};
+pub use da::{Attestation, BlobStatement, DataCommitment, PreConfirmation, SignedStatement};
+pub use hashed::Hashed;
+pub use message::{
+    DepositAction, MAX_MESSAGE_FIELDS, MessageReceipt, OutboxEntry, RefundReason,
+    WithdrawalReceipt, append_action,
+};
+pub use statement::{BatchStatement, BlockHeader, ChainId, Side};

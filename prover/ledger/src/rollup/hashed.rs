@@ -1,0 +1,22 @@
+//! Hashing with a prefix of one's own.
+
+use mina_curves::Fp;
+use mina_poseidon::{Kimchi, salted};
+
+use crate::hash::{Input, hash_one};
+
+/// A protocol type with a fixed order of fields and a prefix.
+pub trait Hashed {
+    /// The prefix: at most 20 bytes, and no other type's.
+    const PREFIX: &'static str;
+
+    /// Appends all fields in order.
+    fn append(&self, input: &mut Input);
+
+    /// The hash.
+    fn digest(&self) -> Fp {
+        let mut input = Input::new();
+        self.append(&mut input);
+        hash_one(&salted::<Fp, Kimchi>(Self::PREFIX), &input.into_fields())
+    }
+}

@@ -1,0 +1,155 @@
+//! Blocks and batches.
+
+use mina_curves::Fp;
+
+use super::Hashed;
+use crate::{
+    hash::{Input, TransactionHash},
+    types::{Amount, Length, Slot, TypeError},
+};
+
+/// The name of a chain: at most 31 bytes of visible ASCII, as a field element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ChainId(Fp);
+
+impl ChainId {
+    /// The chain called `name`.
+    ///
+    /// # Errors
+    /// [`TypeError::NetworkName`].
+    pub fn new(name: &str) -> Result<Self, TypeError> {
+        let fits = (1..=31).contains(&name.len());
+        if fits && name.bytes().all(|byte| byte.is_ascii_graphic()) {
+            Ok(Self(mina_poseidon::prefix_to_field(name.as_bytes())))
+        } else {
+            Err(TypeError::NetworkName)
+        }
+    }
+
+    /// The element.
+    pub fn field(self) -> Fp {
+        self.0
+    }
+}
+
+/// The header of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockHeader {
+    /// The chain.
+    pub chain: ChainId,
+    /// How often the chain has been rebuilt from an earlier block.
+    pub generation: u32,
+    /// The number of blocks before it.
+    pub height: Length,
+    /// The hash of the block before it.
+    pub parent: Fp,
+    /// Its slot.
+    pub slot: Slot,
+    /// The root of the ledger after it.
+    pub ledger: Fp,
+    /// The hash of its commands and messages with their results.
+    pub body: Fp,
+}
+
+impl Hashed for BlockHeader {
+    const PREFIX: &'static str = "ZekoBlock";
+
+    fn append(&self, input: &mut Input) {
+        input
+            .field(self.chain.field())
+            .bits(self.generation.into(), 32)
+            .add(&self.height)
+            .field(self.parent)
+            .add(&self.slot)
+            .field(self.ledger)
+            .field(self.body);
+    }
+}
+
+impl BlockHeader {
+    /// The hash of what a block contains: a chain over (command hash, hash of the result).
+    pub fn body_hash(entries: impl IntoIterator<Item = (TransactionHash, Fp)>) -> Fp {
+        entries
+            .into_iter()
+            .fold(Fp::default(), |rest, (command, result)| Entry { rest, command, result }.digest())
+    }
+}
+
+/// A link of [`BlockHeader::body_hash`].
+struct Entry {
+    rest: Fp,
+    command: TransactionHash,
+    result: Fp,
+}
+
+impl Hashed for Entry {
+    const PREFIX: &'static str = "ZekoBlockEntry";
+
+    fn append(&self, input: &mut Input) {
+        input.field(self.rest);
+        append_bytes(input, &self.command.0);
+        input.field(self.result);
+    }
+}
+
+/// 32 bytes that are no field element: eight bits at a time.
+pub(super) fn append_bytes(input: &mut Input, bytes: &[u8; 32]) {
+    for byte in bytes {
+        input.bits((*byte).into(), 8);
+    }
+}
+
+/// What a batch starts from or leads to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Side {
+    /// The root of the ledger.
+    pub ledger: Fp,
+    /// The hash of the local state; that of the empty one at the ends of a batch.
+    pub local_state: Fp,
+    /// The prefix of the inbox that has been consumed.
+    pub inbox: Fp,
+    /// The outbox.
+    pub outbox: Fp,
+    /// The hash of the last block.
+    pub block: Fp,
+    /// Fees collected and not yet credited.
+    pub fees: Amount,
+}
+
+impl Side {
+    fn append(&self, input: &mut Input) {
+        input
+            .field(self.ledger)
+            .field(self.local_state)
+            .field(self.inbox)
+            .field(self.outbox)
+            .field(self.block)
+            .add(&self.fees);
+    }
+}
+
+/// What the proof of a batch, or of a part of one, shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchStatement {
+    /// The chain.
+    pub chain: ChainId,
+    /// Where it starts.
+    pub source: Side,
+    /// Where it leads.
+    pub target: Side,
+    /// The slot of the first block.
+    pub first_slot: Slot,
+    /// The slot of the last block.
+    pub last_slot: Slot,
+}
+
+impl Hashed for BatchStatement {
+    const PREFIX: &'static str = "ZekoBatch";
+
+    fn append(&self, input: &mut Input) {
+        input.field(self.chain.field());
+        self.source.append(input);
+        self.target.append(input);
+        input.add(&self.first_slot).add(&self.last_slot);
+    }
+}
