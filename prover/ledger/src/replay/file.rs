@@ -10,7 +10,7 @@ use std::{
 
 use mina_curves::Fp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
 use super::case::{Case, CaseReport, Outcome, run_case};
 use crate::{
@@ -41,13 +41,15 @@ pub enum ReplayError {
     Type(#[from] TypeError),
 }
 
+/// The cases stay text until they are run: files of thousands are large.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct File {
+struct File<'a> {
     format: String,
     signature_network: String,
     verification_keys: BTreeMap<String, String>,
-    cases: Vec<Value>,
+    #[serde(borrow)]
+    cases: Vec<&'a RawValue>,
 }
 
 /// What came of all cases of a file.
@@ -151,12 +153,40 @@ pub fn replay_str(text: &str) -> Result<Report, ReplayError> {
         })
         .collect::<Result<BTreeMap<_, _>, _>>()?;
     let mut report = Report::default();
-    for value in &file.cases {
-        let case = Case::read(value, &keys).map_err(|error| {
-            let name = value.get("name").and_then(Value::as_str).unwrap_or("?");
-            serde::de::Error::custom(std::format!("{name}: {error}"))
-        });
-        report.add(run_case(&case.map_err(ReplayError::Json)?, &domain));
+    for case in run_cases(&file.cases, &keys, &domain)? {
+        report.add(case);
     }
     Ok(report)
+}
+
+fn read_and_run(
+    text: &RawValue,
+    keys: &BTreeMap<String, Value>,
+    domain: &Domain,
+) -> Result<CaseReport, serde_json::Error> {
+    let value: Value = serde_json::from_str(text.get())?;
+    let case = Case::read(&value, keys).map_err(|error| {
+        let name = value.get("name").and_then(Value::as_str).unwrap_or("?");
+        serde::de::Error::custom(std::format!("{name}: {error}"))
+    });
+    Ok(run_case(&case?, domain))
+}
+
+#[cfg(feature = "parallel")]
+fn run_cases(
+    cases: &[&RawValue],
+    keys: &BTreeMap<String, Value>,
+    domain: &Domain,
+) -> Result<Vec<CaseReport>, serde_json::Error> {
+    use rayon::prelude::*;
+    cases.par_iter().map(|text| read_and_run(text, keys, domain)).collect()
+}
+
+#[cfg(not(feature = "parallel"))]
+fn run_cases(
+    cases: &[&RawValue],
+    keys: &BTreeMap<String, Value>,
+    domain: &Domain,
+) -> Result<Vec<CaseReport>, serde_json::Error> {
+    cases.iter().map(|text| read_and_run(text, keys, domain)).collect()
 }

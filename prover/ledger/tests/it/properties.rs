@@ -1,7 +1,7 @@
 //! What holds of every command: value is conserved, masks undo, sparse ledgers equal full ones, and
 //! observers see a chain of states.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::OnceLock};
 
 use mina_ledger::{
     Domain,
@@ -27,7 +27,13 @@ struct Case {
     creation_fee: mina_ledger::types::Amount,
 }
 
-fn cases() -> Vec<Case> {
+/// All of them; read once.
+fn cases() -> &'static [Case] {
+    static CASES: OnceLock<Vec<Case>> = OnceLock::new();
+    CASES.get_or_init(read_cases)
+}
+
+fn read_cases() -> Vec<Case> {
     let file = json("ledger/transactions.json.gz");
     let keys = file["verificationKeys"].as_object().unwrap();
     let case = |case: &Value| {
@@ -36,8 +42,11 @@ fn cases() -> Vec<Case> {
         let accounts = case["accountsBefore"].as_array().unwrap();
         let accounts =
             accounts.iter().map(|entry| read::<Account>(&with_key_data(&entry["account"], keys)));
+        let mut ledger = FullLedger::from_accounts(accounts, Era::Berkeley).unwrap();
+        // So that copies are hashed already.
+        ledger.root().unwrap();
         Some(Case {
-            ledger: FullLedger::from_accounts(accounts, Era::Berkeley).unwrap(),
+            ledger,
             command,
             view: read(&case["networkState"]),
             creation_fee: read(&case["accountCreationFee"]),
@@ -130,9 +139,9 @@ fn sparse_execution_equals_full_execution() {
 
 #[test]
 fn masks_undo_and_commit() {
-    for mut case in cases() {
-        let root = case.ledger.root().unwrap();
+    for case in cases() {
         let mut ledger = case.ledger.clone();
+        let root = ledger.root().unwrap();
         let mut mask = Mask::new(&mut ledger);
         let outcome = case.apply(&mut mask, &mut ());
         let new_root = mask.root().unwrap();

@@ -136,3 +136,29 @@ fn fields_messages_payments_and_delegations() {
         file["stakeDelegation"]["output"]["signature"]
     );
 }
+
+/// Names of every length: legacy nonces take the low byte of the name read as a number and rounded
+/// to a double, which is not the first character for all of them.
+#[test]
+fn item_09_custom_networks() {
+    let file = file("signatures/custom_networks.json");
+    let secret = PrivateKey::from_base58(file["secret"].as_str().unwrap()).unwrap();
+    let vectors = file["vectors"].as_array().unwrap();
+    assert_eq!(vectors.len(), 15);
+    for vector in vectors {
+        let network = NetworkId::from_name(vector["network"].as_str().unwrap()).unwrap();
+        let domain = Domain::new(network, Era::Berkeley);
+        let payment = read::<PaymentJson>(&vector["data"]).to_payload().unwrap();
+        let signature = signature::sign_payload(&payment, &secret, &domain).unwrap();
+        assert_eq!(json!(SignatureJson::from(signature)), vector["payment"], "{domain:?}");
+        let text = vector["message"].as_str().unwrap();
+        let signature = signature::sign_message(text, &secret, &domain).unwrap();
+        assert_eq!(json!(SignatureJson::from(signature)), vector["messageSignature"]);
+        let field = crate::support::fp(&vector["field"]);
+        let signature = signature::sign_fields(&[field], &secret, &domain).unwrap();
+        assert_eq!(signature.to_base58(), vector["fieldSignature"].as_str().unwrap());
+    }
+    for bad in ["", "name with spaces", "grüße", &"x".repeat(32)] {
+        assert!(NetworkId::from_name(bad).is_err());
+    }
+}
