@@ -1,6 +1,6 @@
 //! o1-labs' own verifier, in a Node process that all tests share.
 //!
-//! Needs Node and the packages of `tests/interop` (`npm ci` there).
+//! Needs Node and the packages of `tests/interop` (`npm install` there).
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -34,7 +34,7 @@ fn process() -> &'static Mutex<Process> {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .expect("node runs; `npm ci` in tests/interop installs what it needs");
+            .expect("node runs; `npm install` in tests/interop installs what it needs");
         let input = child.stdin.take().expect("piped");
         let output = BufReader::new(child.stdout.take().expect("piped"));
         Mutex::new(Process { _child: child, input, output })

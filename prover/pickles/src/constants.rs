@@ -79,7 +79,6 @@ mod tests {
 
     #[test]
     fn dummies_belong_together() {
-
         assert_eq!(commitment::<PallasConfig>(dummy::wrap_challenges()), dummy::WRAP_SG);
         assert_eq!(commitment::<VestaConfig>(dummy::step_challenges()), dummy::STEP_SG);
     }

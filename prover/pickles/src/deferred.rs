@@ -3,8 +3,8 @@
 
 use ark_ff::{AdditiveGroup, Field};
 use kimchi::{
-    AtPoints, Challenges, Domain, FeatureFlags, Parameters, Revision, ZK_ROWS, absorbed_columns, ft_zeta,
-    opened_columns, permutation_scalar,
+    AtPoints, Challenges, Domain, FeatureFlags, Parameters, Revision, ZK_ROWS, absorbed_columns,
+    ft_zeta, opened_columns, permutation_scalar,
 };
 use mina_curves::{Fp, PallasConfig, PastaCurve, ScalarChallenge, VestaConfig};
 use mina_poseidon::{FrSponge, Sponge};
@@ -45,7 +45,7 @@ impl DeferredValues {
         let challenges = challenges(&state.plonk);
         let zeta = challenges.zeta;
         let zeta_omega = zeta * domain.generator();
-        let old: Vec<Vec<Fp>> = old.iter().map(|challenges| effective(challenges)).collect();
+        let old: Vec<Vec<Fp>> = old.iter().map(effective).collect();
 
         let (xi, r) = opening_challenges(state, &features, &old, step);
         let (polyscale, evalscale) = (scalar(xi), scalar(r));

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     env::{ConstantField, Env},
-    gate::{COLUMNS, GateKind, MANDATORY_GATES, PERMUTED_COLUMNS, Revision},
+    gate::{COLUMNS, GateKind, MANDATORY_GATES, Revision},
     gates::{self, MAX_CONSTRAINTS},
     index::CircuitCurve,
     linearization::{PERMUTATION_ALPHA, PERMUTATION_CONSTRAINTS, powers},
@@ -110,9 +110,7 @@ fn combine<C: CircuitCurve>(
     let remainders: Vec<Vec<C::ScalarField>> = values
         .into_par_iter()
         .zip(shifts)
-        .map(|(values, shift)| {
-            interpolate_coset(domain, values, *shift)
-        })
+        .map(|(values, shift)| interpolate_coset(domain, values, *shift))
         .collect();
 
     // t_j = 1/count · Σ_k s_k^(-jn) · r_k / (s_k^n - 1)
@@ -220,10 +218,11 @@ impl<'a, C: CircuitCurve> CosetRows<'a, C> {
                 let beta_x = beta * x;
                 let mut identity = self.accumulator[row];
                 let mut permuted = self.accumulator[(row + 1) % size];
-                for column in 0..PERMUTED_COLUMNS {
-                    let w = self.witness[column][row] + gamma;
-                    identity *= w + beta_x * shifts[column];
-                    permuted *= w + beta * self.coset.columns.sigma[column][row];
+                let sigma = &self.coset.columns.sigma;
+                for ((w, sigma), shift) in self.witness.iter().zip(sigma).zip(&shifts) {
+                    let w = w[row] + gamma;
+                    identity *= w + beta_x * shift;
+                    permuted *= w + beta * sigma[row];
                 }
                 let vanishing = last_rows.iter().fold(alpha, |acc, root| acc * (x - root));
                 *sum = (identity - permuted) * vanishing;

@@ -1,6 +1,5 @@
 //! Circuits for the tests.
 
-use ark_ff::{AdditiveGroup, Field};
 use kimchi::{COLUMNS, Circuit, Gate, GateKind, ROUNDS_PER_ROW, Witness, round_columns};
 use mina_poseidon::PoseidonField;
 
@@ -47,11 +46,11 @@ pub(crate) fn poseidon<F: PoseidonField>(count: usize) -> (Circuit<F>, Witness<F
 pub(crate) fn generic<F: PoseidonField>(public: usize, rows: usize) -> (Circuit<F>, Witness<F>) {
     let mut gates: Vec<Gate<F>> = Vec::new();
     let mut witness = empty_witness(public + rows);
-    for row in 0..public {
+    for (row, input) in witness[0][..public].iter_mut().enumerate() {
         let mut coefficients = vec![F::ZERO; 10];
         coefficients[0] = F::ONE;
         gates.push(Gate::new(GateKind::Generic, row, coefficients));
-        witness[0][row] = F::from(row as u64 + 7);
+        *input = F::from(row as u64 + 7);
     }
     let mut last = F::from(5u64);
     for i in 0..rows {

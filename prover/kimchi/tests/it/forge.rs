@@ -1,7 +1,7 @@
 //! An attack on batched openings.
 
 use ark_ec::CurveGroup;
-use ark_ff::{Field, PrimeField};
+use ark_ff::Field;
 use kimchi::{Instance, PartialVerification, Statement};
 use mina_curves::{PastaCurve, Point, VestaConfig};
 use poly_commitment::{b_poly, b_poly_coefficients, shift_scalar};
@@ -14,7 +14,7 @@ type F = mina_curves::Fp;
 pub(crate) fn solve_for_sg(statement: &Statement<C>) -> Point<C> {
     let Statement { index, proof, public_input } = statement;
     let instance = Instance { index, proof, public_input };
-    let claim = PartialVerification::run(&instance).unwrap().claim;
+    let claim = PartialVerification::run(&instance).expect("a well-formed proof").claim;
     let opening = claim.opening;
     let srs = &index.srs;
 
@@ -42,6 +42,5 @@ pub(crate) fn solve_for_sg(statement: &Statement<C>) -> Point<C> {
     let s = b_poly_coefficients(&folding.challenges);
     let sum = q * c + opening.delta - u * (opening.z1 * b) - srs.h() * opening.z2
         + mina_curves::msm(srs.g(), &s);
-    assert!(F::MODULUS_BIT_SIZE == 255);
-    (sum * (opening.z1 + F::ONE).inverse().unwrap()).into_affine()
+    (sum * (opening.z1 + F::ONE).inverse().expect("z1 is not -1")).into_affine()
 }

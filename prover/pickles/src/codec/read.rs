@@ -83,13 +83,13 @@ impl<'s, 'a> Node<'s, 'a> {
     }
 
     /// Exactly `N` items, each read by `read`.
-    fn array<T, const N: usize>(&self, read: impl Fn(Node<'s, 'a>) -> Result<T>) -> Result<[T; N]> {
+    fn array<T, const N: usize>(&self, read: impl Fn(Self) -> Result<T>) -> Result<[T; N]> {
         let items = self.vector(N, read)?;
         items.try_into().map_err(|_| self.shape(format!("a list of {N}")))
     }
 
     /// Exactly `length` items.
-    fn vector<T>(&self, length: usize, read: impl Fn(Node<'s, 'a>) -> Result<T>) -> Result<Vec<T>> {
+    fn vector<T>(&self, length: usize, read: impl Fn(Self) -> Result<T>) -> Result<Vec<T>> {
         let items = self.list()?;
         if items.len() != length {
             return Err(self.shape(format!("a list of {length}")));
@@ -97,7 +97,7 @@ impl<'s, 'a> Node<'s, 'a> {
         items.iter().map(|sexp| read(Node { sexp, path: self.path })).collect()
     }
 
-    fn option<T>(&self, read: impl Fn(Node<'s, 'a>) -> Result<T>) -> Result<Option<T>> {
+    fn option<T>(&self, read: impl Fn(Self) -> Result<T>) -> Result<Option<T>> {
         match self.list()? {
             [] => Ok(None),
             [sexp] => read(Node { sexp, path: self.path }).map(Some),

@@ -1,3 +1,4 @@
 //! Integration tests of Pickles.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod vectors;
