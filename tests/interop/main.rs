@@ -64,7 +64,7 @@ fn all<C: CircuitCurve<ScalarField: CircuitField>>() {
 
     for previous in [&[], &previous[..]] {
         for (name, circuit, witness) in gates::families(previous.len()) {
-            println!("{name}, {} previous", previous.len());
+            eprintln!("{name}, {} previous", previous.len());
             accepted::<C>(circuit, &witness, previous);
         }
     }

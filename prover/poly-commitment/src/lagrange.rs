@@ -54,6 +54,7 @@ pub(crate) fn basis<C: KimchiCurve>(g: &[Point<C>], domain_size: usize) -> Lagra
 #[cfg(test)]
 mod tests {
     use ark_ff::UniformRand;
+    use ark_poly::{EvaluationDomain, Radix2EvaluationDomain};
     use mina_curves::{PallasConfig, VestaConfig};
     use rand::SeedableRng;
     use rand_chacha::ChaCha20Rng;

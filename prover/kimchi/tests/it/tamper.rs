@@ -12,10 +12,13 @@ use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 
 use crate::vectors::files;
 
+/// What changes a statement.
+type Apply<C> = Box<dyn Fn(&mut Statement<C>)>;
+
 /// A change to one value, with its name.
 struct Change<C: CircuitCurve> {
     name: String,
-    apply: Box<dyn Fn(&mut Statement<C>)>,
+    apply: Apply<C>,
 }
 
 /// Files whose proofs are tried with every change: one with lookups and range check and foreign
@@ -31,7 +34,7 @@ fn move_point<C: CircuitCurve>(point: &mut Point<C>) {
 
 fn changes<C: CircuitCurve>(statement: &Statement<C>) -> Vec<Change<C>> {
     let mut changes: Vec<Change<C>> = Vec::new();
-    let mut add = |name: String, apply: Box<dyn Fn(&mut Statement<C>)>| {
+    let mut add = |name: String, apply: Apply<C>| {
         changes.push(Change { name, apply });
     };
     type Access<C> = fn(&mut Proof<C>) -> Vec<&mut Commitment<C>>;
@@ -187,9 +190,9 @@ fn wrong_lengths_are_named() {
             .expect_err("a wrong length");
         assert!(error.to_string().contains(expected), "{error} for {expected}");
     };
-    refused(&|s| drop(s.public_input.pop()), "expected 5 public inputs, got 4");
+    refused(&|s| s.public_input.truncate(4), "expected 5 public inputs, got 4");
     refused(&|s| s.proof.commitments.witness[3].chunks.clear(), "witness column 3");
-    refused(&|s| drop(s.proof.opening.lr.pop()), "the opening");
+    refused(&|s| s.proof.opening.lr.truncate(15), "the opening");
     refused(&|s| s.proof.evaluations.permutation.zeta.clear(), "evaluation of Permutation");
     refused(
         &|s| {
