@@ -1,6 +1,8 @@
 //! `zeko bench`: tables of timings beside named baselines.
 
 mod kimchi;
+mod ledger;
 mod report;
 
 pub(crate) use kimchi::kimchi;
+pub(crate) use ledger::ledger;

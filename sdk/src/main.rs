@@ -1,6 +1,7 @@
 //! `zeko`: the command line of the stack.
 
 mod bench;
+mod ledger;
 mod prove;
 mod verify;
 
@@ -24,6 +25,9 @@ enum Command {
     /// Make proofs.
     #[command(subcommand)]
     Prove(Prove),
+    /// Work on ledgers.
+    #[command(subcommand)]
+    Ledger(Ledger),
     /// Measure, beside named baselines measured in the same run.
     #[command(subcommand)]
     Bench(Bench),
@@ -34,6 +38,23 @@ enum Verify {
     /// Kimchi proofs, in the fixture format of o1-labs/proof-systems.
     Kimchi {
         /// Files, each with a proof, its verifier index and its public input.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// Pickles proofs, in o1js' JSON: {verificationKey: {data, hash}, proof: {…}}.
+    Pickles {
+        /// Files, each with a proof and its verification key.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Ledger {
+    /// Run transaction vectors and report every difference. Exits with 1 on any, 2 if a file is
+    /// unreadable.
+    Replay {
+        /// Files of transaction cases, JSON or gzipped JSON.
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
@@ -63,13 +84,25 @@ enum Bench {
         #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(10..=16))]
         max_log2: u32,
     },
+    /// Hashing, signatures, Merkle trees and execution.
+    Ledger {
+        /// One JSON object a line instead of a table.
+        #[arg(long)]
+        json: bool,
+        /// Small sizes, for a look or a check.
+        #[arg(long)]
+        quick: bool,
+    },
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Verify(Verify::Kimchi { files }) => return verify::kimchi(&files),
+        Command::Verify(Verify::Pickles { files }) => return verify::pickles(&files),
+        Command::Ledger(Ledger::Replay { files }) => return ledger::replay(&files),
         Command::Prove(Prove::Kimchi { log2, out }) => prove::kimchi(log2, out.as_deref()),
         Command::Bench(Bench::Kimchi { json, max_log2 }) => bench::kimchi(json, max_log2),
+        Command::Bench(Bench::Ledger { json, quick }) => bench::ledger(json, quick),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,8 +1,9 @@
 //! `zeko verify`.
 
-use std::{fs, path::Path, path::PathBuf, process::ExitCode};
+use std::{fs, path::PathBuf, process::ExitCode};
 
 use kimchi::{CircuitCurve, Fixture, Statement, decode_fixture};
+use pickles::ProofFile;
 use rand::rngs::OsRng;
 
 /// What became of a file, worst last.
@@ -13,25 +14,46 @@ enum Verdict {
     Unreadable = 2,
 }
 
-/// Verifies each file, prints a line for each, and exits with the worst verdict.
+/// Verifies Kimchi proofs: prints a line for each file, and exits with the worst verdict.
 pub(crate) fn kimchi(files: &[PathBuf]) -> ExitCode {
-    let worst = files.iter().map(|file| report(file)).max().unwrap_or(Verdict::Accepted);
-    ExitCode::from(worst as u8)
+    all(files, |bytes| match decode_fixture(bytes) {
+        Err(error) => (Verdict::Unreadable, error.to_string()),
+        Ok(Fixture::Vesta(statement)) => verify(&statement),
+        Ok(Fixture::Pallas(statement)) => verify(&statement),
+    })
+}
+
+/// Verifies Pickles proofs: prints a line for each file, and exits with the worst verdict.
+pub(crate) fn pickles(files: &[PathBuf]) -> ExitCode {
+    all(files, |bytes| {
+        let decoded = ProofFile::parse(bytes).and_then(|file| file.decode());
+        let (key, app_state, proof) = match decoded {
+            Ok(decoded) => decoded,
+            Err(error) => return (Verdict::Unreadable, error.to_string()),
+        };
+        match pickles::verify(&key, &app_state, &proof, &mut OsRng) {
+            Ok(()) => {
+                let width = proof.state.branch_data.proofs_verified;
+                (Verdict::Accepted, format!("width {width:?}, key {}", key.hash()))
+            }
+            Err(error) => (Verdict::Rejected, error.to_string()),
+        }
+    })
 }
 
 #[allow(clippy::print_stdout, reason = "the verdicts are the command's output")]
-fn report(file: &Path) -> Verdict {
-    let (verdict, reason) = match fs::read(file) {
-        Err(error) => (Verdict::Unreadable, error.to_string()),
-        Ok(bytes) => match decode_fixture(&bytes) {
+fn all(files: &[PathBuf], verify: impl Fn(&[u8]) -> (Verdict, String)) -> ExitCode {
+    let mut worst = Verdict::Accepted;
+    for file in files {
+        let (verdict, reason) = match fs::read(file) {
             Err(error) => (Verdict::Unreadable, error.to_string()),
-            Ok(Fixture::Vesta(statement)) => verify(&statement),
-            Ok(Fixture::Pallas(statement)) => verify(&statement),
-        },
-    };
-    let verdict_text = format!("{verdict:?}").to_lowercase();
-    println!("{}: {verdict_text}: {reason}", file.display());
-    verdict
+            Ok(bytes) => verify(&bytes),
+        };
+        let name = format!("{verdict:?}").to_lowercase();
+        println!("{}: {name}: {reason}", file.display());
+        worst = worst.max(verdict);
+    }
+    ExitCode::from(worst as u8)
 }
 
 fn verify<C: CircuitCurve>(statement: &Statement<C>) -> (Verdict, String) {

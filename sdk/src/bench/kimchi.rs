@@ -91,8 +91,13 @@ fn transforms(report: &Report, max_log2: u32, rng: &mut StdRng) {
     let size = 1usize << max_log2;
     let values: Vec<Fp> = (0..size).map(|_| Fp::rand(rng)).collect();
     let Some(domain) = Radix2EvaluationDomain::<Fp>::new(size) else { return };
+    let Some(transforms) = mina_curves::fft::Domain::<Fp>::cached(max_log2) else { return };
     let theirs = fastest(RUNS, || domain.fft(&values));
-    report.time("fft/arkworks", &format!("2^{max_log2}"), theirs);
+    let ours = fastest(RUNS, || {
+        let mut values = values.clone();
+        transforms.fft(&mut values).map(|()| values)
+    });
+    report.compare("fft", &format!("2^{max_log2}"), ours, ("arkworks 0.6, one thread", theirs));
 }
 
 /// Seconds of arkworks' MSM of 2^16, or of the largest size scaled up.
