@@ -55,8 +55,7 @@ unsafe impl GlobalAlloc for Bump {
 }
 
 #[global_allocator]
-static ALLOCATOR: Bump =
-    Bump { heap: UnsafeCell::new([0; HEAP]), used: AtomicUsize::new(0) };
+static ALLOCATOR: Bump = Bump { heap: UnsafeCell::new([0; HEAP]), used: AtomicUsize::new(0) };
 
 #[panic_handler]
 fn panic(_: &PanicInfo<'_>) -> ! {
