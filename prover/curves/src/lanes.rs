@@ -49,8 +49,21 @@ pub(crate) const LANES: usize = 8;
 /// An element between kernels: `x·R`, below `2^255`, as little-endian 64-bit words.
 pub(crate) type Raw = [u64; 4];
 
+/// A piece of a kernel that is compiled as a function of its own, once for all its callers.
+pub(crate) trait Op {
+    /// What it computes.
+    type Output;
+
+    /// Computes it. Should be `#[inline(always)]`, as [`Kernel::run`].
+    fn run(self) -> Self::Output;
+}
+
 /// Eight elements of `F`.
 pub(crate) trait Lanes<F: PastaField>: Copy {
+    /// Runs `op` in a function of its own that has the instructions of this implementation: kernels
+    /// stay small enough for the instruction cache and for the compiler.
+    fn outline<O: Op>(op: O) -> O::Output;
+
     /// The eight elements `raw`.
     fn load(raw: [&Raw; LANES]) -> Self;
 

@@ -16,7 +16,10 @@ use ark_ec::{AffineRepr, CurveGroup};
 #[cfg(feature = "parallel")]
 use rayon::prelude::*;
 
-pub(crate) use self::{block::Block, scale::scale};
+pub(crate) use self::{
+    block::{Block, chord},
+    scale::scale,
+};
 use crate::{
     curves::{PastaCurve, Point, ProjectivePoint},
     endo::ScalarChallenge,

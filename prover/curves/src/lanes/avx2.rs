@@ -6,11 +6,7 @@
 
 use core::arch::x86_64::*;
 
-use super::{
-    Kernel, Raw,
-    radix29::{self, LIMBS, Radix29},
-    word::Word,
-};
+use super::{Kernel, Op, Raw, radix29::Radix29, word::Word};
 use crate::fields::PastaField;
 
 /// A 256-bit register.
@@ -119,46 +115,17 @@ impl Word for Avx2 {
         out
     }
     #[inline(always)]
-    fn mul_limbs<F: PastaField>(a: &[Self; LIMBS], b: &[Self; LIMBS]) -> [Self; LIMBS] {
+    fn outline<O: Op>(op: O) -> O::Output {
         // SAFETY: see above the impl.
-        unsafe { mul::<F>(a, b) }
-    }
-    #[inline(always)]
-    fn square_limbs<F: PastaField>(a: &[Self; LIMBS]) -> [Self; LIMBS] {
-        // SAFETY: see above the impl.
-        unsafe { square::<F>(a) }
-    }
-    #[inline(always)]
-    fn dot_limbs<F: PastaField>(
-        row: [&[Self; LIMBS]; 3],
-        xs: [&[Self; LIMBS]; 3],
-        constant: &[Self; LIMBS],
-    ) -> [Self; LIMBS] {
-        // SAFETY: see above the impl.
-        unsafe { dot::<F>(row, xs, constant) }
+        unsafe { outlined(op) }
     }
 }
 
+/// Runs `op` compiled with these instructions, not inlined.
 #[target_feature(enable = "avx2")]
 #[inline(never)]
-fn mul<F: PastaField>(a: &[Avx2; LIMBS], b: &[Avx2; LIMBS]) -> [Avx2; LIMBS] {
-    radix29::mul::<F, Avx2>(a, b)
-}
-
-#[target_feature(enable = "avx2")]
-#[inline(never)]
-fn square<F: PastaField>(a: &[Avx2; LIMBS]) -> [Avx2; LIMBS] {
-    radix29::square::<F, Avx2>(a)
-}
-
-#[target_feature(enable = "avx2")]
-#[inline(never)]
-fn dot<F: PastaField>(
-    row: [&[Avx2; LIMBS]; 3],
-    xs: [&[Avx2; LIMBS]; 3],
-    constant: &[Avx2; LIMBS],
-) -> [Avx2; LIMBS] {
-    radix29::dot::<F, Avx2>(row, xs, constant)
+fn outlined<O: Op>(op: O) -> O::Output {
+    op.run()
 }
 
 /// Runs `kernel` compiled for AVX2.

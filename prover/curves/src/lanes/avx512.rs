@@ -6,11 +6,7 @@
 
 use core::arch::x86_64::*;
 
-use super::{
-    Kernel, LANES, Raw,
-    radix52::{self, LIMBS, Radix52},
-    word::Wide,
-};
+use super::{Kernel, LANES, Op, Raw, radix52::Radix52, word::Wide};
 use crate::fields::PastaField;
 
 /// A 512-bit register.
@@ -111,46 +107,17 @@ impl Wide for Avx512 {
         out
     }
     #[inline(always)]
-    fn mul_limbs<F: PastaField>(a: &[Self; LIMBS], b: &[Self; LIMBS]) -> [Self; LIMBS] {
+    fn outline<O: Op>(op: O) -> O::Output {
         // SAFETY: see above the impl.
-        unsafe { mul::<F>(a, b) }
-    }
-    #[inline(always)]
-    fn square_limbs<F: PastaField>(a: &[Self; LIMBS]) -> [Self; LIMBS] {
-        // SAFETY: see above the impl.
-        unsafe { square::<F>(a) }
-    }
-    #[inline(always)]
-    fn dot_limbs<F: PastaField>(
-        row: [&[Self; LIMBS]; 3],
-        xs: [&[Self; LIMBS]; 3],
-        constant: &[Self; LIMBS],
-    ) -> [Self; LIMBS] {
-        // SAFETY: see above the impl.
-        unsafe { dot::<F>(row, xs, constant) }
+        unsafe { outlined(op) }
     }
 }
 
+/// Runs `op` compiled with these instructions, not inlined.
 #[target_feature(enable = "avx512f,avx512ifma")]
 #[inline(never)]
-fn mul<F: PastaField>(a: &[Avx512; LIMBS], b: &[Avx512; LIMBS]) -> [Avx512; LIMBS] {
-    radix52::mul::<F, Avx512>(a, b)
-}
-
-#[target_feature(enable = "avx512f,avx512ifma")]
-#[inline(never)]
-fn square<F: PastaField>(a: &[Avx512; LIMBS]) -> [Avx512; LIMBS] {
-    radix52::square::<F, Avx512>(a)
-}
-
-#[target_feature(enable = "avx512f,avx512ifma")]
-#[inline(never)]
-fn dot<F: PastaField>(
-    row: [&[Avx512; LIMBS]; 3],
-    xs: [&[Avx512; LIMBS]; 3],
-    constant: &[Avx512; LIMBS],
-) -> [Avx512; LIMBS] {
-    radix52::dot::<F, Avx512>(row, xs, constant)
+fn outlined<O: Op>(op: O) -> O::Output {
+    op.run()
 }
 
 /// Runs `kernel` compiled for AVX-512 with IFMA.

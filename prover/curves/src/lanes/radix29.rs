@@ -20,11 +20,11 @@ use core::marker::PhantomData;
 
 use ark_ff::BigInteger256;
 
-use super::{LANES, Lanes, Raw, power_of_two, subtract_once, word::Word};
+use super::{LANES, Lanes, Op, Raw, power_of_two, subtract_once, word::Word};
 use crate::fields::PastaField;
 
 /// Number of limbs.
-pub(crate) const LIMBS: usize = 9;
+const LIMBS: usize = 9;
 const BITS: i32 = 29;
 const MASK: u32 = (1 << BITS) - 1;
 /// The modulus' top limb is `2^TOP`.
@@ -239,7 +239,7 @@ fn constant<W: Word>(limbs: [u32; LIMBS]) -> [W; LIMBS] {
 
 /// [`Lanes::mul`] on limbs.
 #[inline(always)]
-pub(crate) fn mul<F: PastaField, W: Word>(a: &[W; LIMBS], b: &[W; LIMBS]) -> [W; LIMBS] {
+fn mul<F: PastaField, W: Word>(a: &[W; LIMBS], b: &[W; LIMBS]) -> [W; LIMBS] {
     let even = reduce::<F, W, _>(&Product(a, b));
     join(even, reduce::<F, W, _>(&Product(&odd(a), &odd(b))))
 }
@@ -247,7 +247,7 @@ pub(crate) fn mul<F: PastaField, W: Word>(a: &[W; LIMBS], b: &[W; LIMBS]) -> [W;
 /// [`Lanes::square`] on limbs. Tight limbs have 29 bits, so doubled ones do not reach the odd
 /// places.
 #[inline(always)]
-pub(crate) fn square<F: PastaField, W: Word>(a: &[W; LIMBS]) -> [W; LIMBS] {
+fn square<F: PastaField, W: Word>(a: &[W; LIMBS]) -> [W; LIMBS] {
     let mut double = *a;
     for limb in &mut double {
         *limb = limb.add64(*limb);
@@ -258,7 +258,7 @@ pub(crate) fn square<F: PastaField, W: Word>(a: &[W; LIMBS]) -> [W; LIMBS] {
 
 /// [`Lanes::dot`] on limbs.
 #[inline(always)]
-pub(crate) fn dot<F: PastaField, W: Word>(
+fn dot<F: PastaField, W: Word>(
     row: [&[W; LIMBS]; 3],
     xs: [&[W; LIMBS]; 3],
     constant: &[W; LIMBS],
@@ -294,6 +294,13 @@ fn load_half<W: Word>(raw: [&Raw; 4]) -> [W; LIMBS] {
     ]
 }
 
+/// [`Lanes::load`] to limbs.
+#[inline(always)]
+fn load<W: Word>(raw: [&Raw; LANES]) -> [W; LIMBS] {
+    let [r0, r1, r2, r3, r4, r5, r6, r7] = raw;
+    join(load_half([r0, r1, r2, r3]), load_half([r4, r5, r6, r7]))
+}
+
 /// [`Lanes::store`] for four lanes in the even places (the odd ones may hold anything).
 #[inline(always)]
 fn store_half<W: Word>(limbs: [W; LIMBS]) -> [Raw; 4] {
@@ -313,11 +320,68 @@ impl<F: PastaField, W: Word> Radix29<F, W> {
     }
 }
 
+/// Multiplication as a function of its own.
+struct Mul<'a, F, W>(&'a [W; LIMBS], &'a [W; LIMBS], PhantomData<F>);
+
+impl<F: PastaField, W: Word> Op for Mul<'_, F, W> {
+    type Output = [W; LIMBS];
+
+    #[inline(always)]
+    fn run(self) -> [W; LIMBS] {
+        mul::<F, W>(self.0, self.1)
+    }
+}
+
+/// Squaring as a function of its own.
+struct Squared<'a, F, W>(&'a [W; LIMBS], PhantomData<F>);
+
+impl<F: PastaField, W: Word> Op for Squared<'_, F, W> {
+    type Output = [W; LIMBS];
+
+    #[inline(always)]
+    fn run(self) -> [W; LIMBS] {
+        square::<F, W>(self.0)
+    }
+}
+
+/// A row of a matrix product as a function of its own.
+struct Row<'a, F, W> {
+    row: [&'a [W; LIMBS]; 3],
+    xs: [&'a [W; LIMBS]; 3],
+    constant: &'a [W; LIMBS],
+    field: PhantomData<F>,
+}
+
+impl<F: PastaField, W: Word> Op for Row<'_, F, W> {
+    type Output = [W; LIMBS];
+
+    #[inline(always)]
+    fn run(self) -> [W; LIMBS] {
+        dot::<F, W>(self.row, self.xs, self.constant)
+    }
+}
+
+/// Loading as a function of its own.
+struct Load<'a, F, W>([&'a Raw; LANES], PhantomData<(F, W)>);
+
+impl<F: PastaField, W: Word> Op for Load<'_, F, W> {
+    type Output = [W; LIMBS];
+
+    #[inline(always)]
+    fn run(self) -> [W; LIMBS] {
+        load(self.0)
+    }
+}
+
 impl<F: PastaField, W: Word> Lanes<F> for Radix29<F, W> {
     #[inline(always)]
+    fn outline<O: Op>(op: O) -> O::Output {
+        W::outline(op)
+    }
+
+    #[inline(always)]
     fn load(raw: [&Raw; LANES]) -> Self {
-        let [r0, r1, r2, r3, r4, r5, r6, r7] = raw;
-        Self::new(join(load_half([r0, r1, r2, r3]), load_half([r4, r5, r6, r7])))
+        Self::new(W::outline(Load::<F, W>(raw, PhantomData)))
     }
 
     #[inline(always)]
@@ -334,19 +398,24 @@ impl<F: PastaField, W: Word> Lanes<F> for Radix29<F, W> {
 
     #[inline(always)]
     fn mul(&self, other: &Self) -> Self {
-        Self::new(W::mul_limbs::<F>(&self.0, &other.0))
+        Self::new(W::outline(Mul::<F, W>(&self.0, &other.0, PhantomData)))
     }
 
     #[inline(always)]
     fn square(&self) -> Self {
-        Self::new(W::square_limbs::<F>(&self.0))
+        Self::new(W::outline(Squared::<F, W>(&self.0, PhantomData)))
     }
 
     #[inline(always)]
     fn dot(row: &[Self; 3], xs: &[Self; 3], constant: &Self) -> Self {
         let [r0, r1, r2] = row;
         let [x0, x1, x2] = xs;
-        Self::new(W::dot_limbs::<F>([&r0.0, &r1.0, &r2.0], [&x0.0, &x1.0, &x2.0], &constant.0))
+        Self::new(W::outline(Row::<F, W> {
+            row: [&r0.0, &r1.0, &r2.0],
+            xs: [&x0.0, &x1.0, &x2.0],
+            constant: &constant.0,
+            field: PhantomData,
+        }))
     }
 
     #[inline(always)]

@@ -12,11 +12,11 @@ use core::marker::PhantomData;
 
 use ark_ff::BigInteger256;
 
-use super::{LANES, Lanes, Raw, power_of_two, subtract_once, word::Wide};
+use super::{LANES, Lanes, Op, Raw, power_of_two, subtract_once, word::Wide};
 use crate::fields::PastaField;
 
 /// Number of limbs.
-pub(crate) const LIMBS: usize = 5;
+const LIMBS: usize = 5;
 const BITS: u32 = 52;
 const MASK: u64 = (1 << BITS) - 1;
 /// The modulus' top limb is `2^TOP`.
@@ -126,9 +126,23 @@ fn reduce<F: PastaField, W: Wide>(mut columns: [W; 2 * LIMBS]) -> [W; LIMBS] {
     out
 }
 
+/// [`Lanes::load`] to limbs.
+#[inline(always)]
+fn load<W: Wide>(raw: [&Raw; LANES]) -> [W; LIMBS] {
+    let [a, b, c, d] = W::load(raw);
+    let mask = W::splat(MASK);
+    [
+        a.and(mask),
+        a.srl::<52>().or(b.sll::<12>()).and(mask),
+        b.srl::<40>().or(c.sll::<24>()).and(mask),
+        c.srl::<28>().or(d.sll::<36>()).and(mask),
+        d.srl::<16>(),
+    ]
+}
+
 /// [`Lanes::mul`] on limbs.
 #[inline(always)]
-pub(crate) fn mul<F: PastaField, W: Wide>(a: &[W; LIMBS], b: &[W; LIMBS]) -> [W; LIMBS] {
+fn mul<F: PastaField, W: Wide>(a: &[W; LIMBS], b: &[W; LIMBS]) -> [W; LIMBS] {
     let mut columns = [W::splat(0); 2 * LIMBS];
     accumulate(&mut columns, a, b);
     reduce::<F, W>(columns)
@@ -136,7 +150,7 @@ pub(crate) fn mul<F: PastaField, W: Wide>(a: &[W; LIMBS], b: &[W; LIMBS]) -> [W;
 
 /// [`Lanes::square`] on limbs.
 #[inline(always)]
-pub(crate) fn square<F: PastaField, W: Wide>(a: &[W; LIMBS]) -> [W; LIMBS] {
+fn square<F: PastaField, W: Wide>(a: &[W; LIMBS]) -> [W; LIMBS] {
     let mut columns = [W::splat(0); 2 * LIMBS];
     for i in 0..LIMBS {
         for j in i + 1..LIMBS {
@@ -156,7 +170,7 @@ pub(crate) fn square<F: PastaField, W: Wide>(a: &[W; LIMBS]) -> [W; LIMBS] {
 
 /// [`Lanes::dot`] on limbs.
 #[inline(always)]
-pub(crate) fn dot<F: PastaField, W: Wide>(
+fn dot<F: PastaField, W: Wide>(
     row: [&[W; LIMBS]; 3],
     xs: [&[W; LIMBS]; 3],
     constant: &[W; LIMBS],
@@ -199,18 +213,68 @@ impl<F: PastaField, W: Wide> Radix52<F, W> {
     }
 }
 
+/// Multiplication as a function of its own.
+struct Mul<'a, F, W>(&'a [W; LIMBS], &'a [W; LIMBS], PhantomData<F>);
+
+impl<F: PastaField, W: Wide> Op for Mul<'_, F, W> {
+    type Output = [W; LIMBS];
+
+    #[inline(always)]
+    fn run(self) -> [W; LIMBS] {
+        mul::<F, W>(self.0, self.1)
+    }
+}
+
+/// Squaring as a function of its own.
+struct Squared<'a, F, W>(&'a [W; LIMBS], PhantomData<F>);
+
+impl<F: PastaField, W: Wide> Op for Squared<'_, F, W> {
+    type Output = [W; LIMBS];
+
+    #[inline(always)]
+    fn run(self) -> [W; LIMBS] {
+        square::<F, W>(self.0)
+    }
+}
+
+/// A row of a matrix product as a function of its own.
+struct Row<'a, F, W> {
+    row: [&'a [W; LIMBS]; 3],
+    xs: [&'a [W; LIMBS]; 3],
+    constant: &'a [W; LIMBS],
+    field: PhantomData<F>,
+}
+
+impl<F: PastaField, W: Wide> Op for Row<'_, F, W> {
+    type Output = [W; LIMBS];
+
+    #[inline(always)]
+    fn run(self) -> [W; LIMBS] {
+        dot::<F, W>(self.row, self.xs, self.constant)
+    }
+}
+
+/// Loading as a function of its own.
+struct Load<'a, F, W>([&'a Raw; LANES], PhantomData<(F, W)>);
+
+impl<F: PastaField, W: Wide> Op for Load<'_, F, W> {
+    type Output = [W; LIMBS];
+
+    #[inline(always)]
+    fn run(self) -> [W; LIMBS] {
+        load(self.0)
+    }
+}
+
 impl<F: PastaField, W: Wide> Lanes<F> for Radix52<F, W> {
     #[inline(always)]
+    fn outline<O: Op>(op: O) -> O::Output {
+        W::outline(op)
+    }
+
+    #[inline(always)]
     fn load(raw: [&Raw; LANES]) -> Self {
-        let [a, b, c, d] = W::load(raw);
-        let mask = W::splat(MASK);
-        Self::new([
-            a.and(mask),
-            a.srl::<52>().or(b.sll::<12>()).and(mask),
-            b.srl::<40>().or(c.sll::<24>()).and(mask),
-            c.srl::<28>().or(d.sll::<36>()).and(mask),
-            d.srl::<16>(),
-        ])
+        Self::new(W::outline(Load::<F, W>(raw, PhantomData)))
     }
 
     #[inline(always)]
@@ -231,19 +295,24 @@ impl<F: PastaField, W: Wide> Lanes<F> for Radix52<F, W> {
 
     #[inline(always)]
     fn mul(&self, other: &Self) -> Self {
-        Self::new(W::mul_limbs::<F>(&self.0, &other.0))
+        Self::new(W::outline(Mul::<F, W>(&self.0, &other.0, PhantomData)))
     }
 
     #[inline(always)]
     fn square(&self) -> Self {
-        Self::new(W::square_limbs::<F>(&self.0))
+        Self::new(W::outline(Squared::<F, W>(&self.0, PhantomData)))
     }
 
     #[inline(always)]
     fn dot(row: &[Self; 3], xs: &[Self; 3], constant: &Self) -> Self {
         let [r0, r1, r2] = row;
         let [x0, x1, x2] = xs;
-        Self::new(W::dot_limbs::<F>([&r0.0, &r1.0, &r2.0], [&x0.0, &x1.0, &x2.0], &constant.0))
+        Self::new(W::outline(Row::<F, W> {
+            row: [&r0.0, &r1.0, &r2.0],
+            xs: [&x0.0, &x1.0, &x2.0],
+            constant: &constant.0,
+            field: PhantomData,
+        }))
     }
 
     #[inline(always)]

@@ -1,17 +1,46 @@
 //! Eight arkworks elements: the implementation for machines without wide vectors. Its
-//! multiplications are functions of their own, to keep the kernels small.
+//! multiplications are functions of their own.
 #![allow(clippy::needless_range_loop)]
 
 use ark_ff::BigInteger256;
 
-use super::{LANES, Lanes, Raw};
+use super::{LANES, Lanes, Op, Raw};
 use crate::fields::PastaField;
 
 /// Eight elements of `F`, each in arkworks' own representation.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scalar<F>([F; LANES]);
 
+/// Runs `op`, not inlined.
+#[inline(never)]
+fn outlined<O: Op>(op: O) -> O::Output {
+    op.run()
+}
+
+#[inline(never)]
+fn mul<F: PastaField>(a: &[F; LANES], b: &[F; LANES]) -> [F; LANES] {
+    let mut out = *a;
+    for lane in 0..LANES {
+        out[lane] *= b[lane];
+    }
+    out
+}
+
+#[inline(never)]
+fn square<F: PastaField>(a: &[F; LANES]) -> [F; LANES] {
+    let mut out = *a;
+    for x in &mut out {
+        x.square_in_place();
+    }
+    out
+}
+
 impl<F: PastaField> Lanes<F> for Scalar<F> {
+    #[inline(always)]
+    fn outline<O: Op>(op: O) -> O::Output {
+        outlined(op)
+    }
+
     #[inline(always)]
     fn load(raw: [&Raw; LANES]) -> Self {
         let mut out = [F::ZERO; LANES];
@@ -30,25 +59,17 @@ impl<F: PastaField> Lanes<F> for Scalar<F> {
         out
     }
 
-    #[inline(never)]
+    #[inline(always)]
     fn mul(&self, other: &Self) -> Self {
-        let mut out = self.0;
-        for lane in 0..LANES {
-            out[lane] *= other.0[lane];
-        }
-        Self(out)
+        Self(mul(&self.0, &other.0))
     }
 
-    #[inline(never)]
+    #[inline(always)]
     fn square(&self) -> Self {
-        let mut out = self.0;
-        for x in &mut out {
-            x.square_in_place();
-        }
-        Self(out)
+        Self(square(&self.0))
     }
 
-    #[inline(never)]
+    #[inline(always)]
     fn dot(row: &[Self; 3], xs: &[Self; 3], constant: &Self) -> Self {
         let mut out = constant.0;
         for (lane, x) in out.iter_mut().enumerate() {

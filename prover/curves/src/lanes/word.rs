@@ -1,11 +1,6 @@
 //! The instructions that the limb algorithms need, and their portable form.
 
-use super::{
-    LANES, Raw,
-    radix29::{self, LIMBS},
-    radix52,
-};
-use crate::fields::PastaField;
+use super::{LANES, Op, Raw};
 
 /// A 256-bit word, seen as four 64-bit or eight 32-bit unsigned integers.
 pub(crate) trait Word: Copy {
@@ -46,26 +41,9 @@ pub(crate) trait Word: Copy {
     /// The inverse of [`Self::load`].
     fn store(words: [Self; 4]) -> [Raw; 4];
 
-    /// [`radix29::mul`], compiled once per field with the right instructions.
-    #[inline(always)]
-    fn mul_limbs<F: PastaField>(a: &[Self; LIMBS], b: &[Self; LIMBS]) -> [Self; LIMBS] {
-        radix29::mul::<F, Self>(a, b)
-    }
-
-    /// [`radix29::square`], as [`Self::mul_limbs`].
-    #[inline(always)]
-    fn square_limbs<F: PastaField>(a: &[Self; LIMBS]) -> [Self; LIMBS] {
-        radix29::square::<F, Self>(a)
-    }
-
-    /// [`radix29::dot`], as [`Self::mul_limbs`].
-    #[inline(always)]
-    fn dot_limbs<F: PastaField>(
-        row: [&[Self; LIMBS]; 3],
-        xs: [&[Self; LIMBS]; 3],
-        constant: &[Self; LIMBS],
-    ) -> [Self; LIMBS] {
-        radix29::dot::<F, Self>(row, xs, constant)
+    /// [`Lanes::outline`](super::Lanes::outline) for lanes made of these words.
+    fn outline<O: Op>(op: O) -> O::Output {
+        op.run()
     }
 }
 
@@ -102,29 +80,9 @@ pub(crate) trait Wide: Copy {
     /// The inverse of [`Self::load`].
     fn store(words: [Self; 4]) -> [Raw; LANES];
 
-    /// [`radix52::mul`], compiled once per field with the right instructions.
-    #[inline(always)]
-    fn mul_limbs<F: PastaField>(
-        a: &[Self; radix52::LIMBS],
-        b: &[Self; radix52::LIMBS],
-    ) -> [Self; radix52::LIMBS] {
-        radix52::mul::<F, Self>(a, b)
-    }
-
-    /// [`radix52::square`], as [`Self::mul_limbs`].
-    #[inline(always)]
-    fn square_limbs<F: PastaField>(a: &[Self; radix52::LIMBS]) -> [Self; radix52::LIMBS] {
-        radix52::square::<F, Self>(a)
-    }
-
-    /// [`radix52::dot`], as [`Self::mul_limbs`].
-    #[inline(always)]
-    fn dot_limbs<F: PastaField>(
-        row: [&[Self; radix52::LIMBS]; 3],
-        xs: [&[Self; radix52::LIMBS]; 3],
-        constant: &[Self; radix52::LIMBS],
-    ) -> [Self; radix52::LIMBS] {
-        radix52::dot::<F, Self>(row, xs, constant)
+    /// [`Lanes::outline`](super::Lanes::outline) for lanes made of these words.
+    fn outline<O: Op>(op: O) -> O::Output {
+        op.run()
     }
 }
 

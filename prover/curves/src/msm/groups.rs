@@ -17,6 +17,7 @@ use ark_ff::{AdditiveGroup, Field};
 use crate::{
     curves::{PastaCurve, Point, ProjectivePoint},
     lanes::{Kernel, LANES, Lanes, Raw},
+    multiples::chord,
 };
 
 /// An affine point, not infinity, in the domain of the lane implementation in use.
@@ -162,10 +163,8 @@ fn add_pairs<C: PastaCurve, L: Lanes<C::BaseField>, S: Source + ?Sized>(
         let (x1, x2, y1, y2) = gather(source, left, &filler);
         let (x1, x2, y1, y2) = (L::load(x1), L::load(x2), L::load(y1), L::load(y2));
         let denominator = x2.sub(&x1);
-        let slope = y2.sub(&y1).mul(&prefix.mul(&inverse));
+        let (x3, y3) = chord(&x1, &y1, &x2, &y2, &prefix.mul(&inverse));
         inverse = denominator.mul(&inverse);
-        let x3 = slope.square().sub2(&x1, &x2).tighten();
-        let y3 = x1.sub(&x3).mul(&slope).sub(&y1).tighten();
         let (xs, ys) = (x3.store(), y3.store());
         for (lane, to) in to.iter().enumerate() {
             out[*to as usize] = RawPoint { x: xs[lane], y: ys[lane] };

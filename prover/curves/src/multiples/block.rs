@@ -9,7 +9,7 @@ use ark_ff::BigInteger256;
 use crate::{
     curves::{PastaCurve, Point},
     fields::PastaField,
-    lanes::{LANES, Lanes, Raw, subtract_once},
+    lanes::{LANES, Lanes, Op, Raw, subtract_once},
     msm::groups::{RawPoint, invert},
 };
 
@@ -171,11 +171,33 @@ impl<L: Copy> Block<L> {
 
 /// The sum of two points, given the inverse of `x2 − x1`.
 #[inline(always)]
-fn chord<F: PastaField, L: Lanes<F>>(x1: &L, y1: &L, x2: &L, y2: &L, inverse: &L) -> (L, L) {
-    let slope = y2.sub(y1).mul(inverse);
-    let x3 = slope.square().sub2(x1, x2).tighten();
-    let y3 = x1.sub(&x3).mul(&slope).sub(y1).tighten();
-    (x3, y3)
+pub(crate) fn chord<F: PastaField, L: Lanes<F>>(
+    x1: &L,
+    y1: &L,
+    x2: &L,
+    y2: &L,
+    inverse: &L,
+) -> (L, L) {
+    L::outline(Chord { points: [x1, y1, x2, y2], inverse, field: PhantomData })
+}
+
+struct Chord<'a, F, L> {
+    points: [&'a L; 4],
+    inverse: &'a L,
+    field: PhantomData<F>,
+}
+
+impl<F: PastaField, L: Lanes<F>> Op for Chord<'_, F, L> {
+    type Output = (L, L);
+
+    #[inline(always)]
+    fn run(self) -> (L, L) {
+        let [x1, y1, x2, y2] = self.points;
+        let slope = y2.sub(y1).mul(self.inverse);
+        let x3 = slope.square().sub2(x1, x2).tighten();
+        let y3 = x1.sub(&x3).mul(&slope).sub(y1).tighten();
+        (x3, y3)
+    }
 }
 
 /// Inverts all values (which may be loose) with one inversion, or `None` if one is zero.

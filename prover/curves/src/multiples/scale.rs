@@ -6,6 +6,7 @@
 #![allow(clippy::needless_range_loop)]
 
 use alloc::{vec, vec::Vec};
+use core::marker::PhantomData;
 
 use ark_ff::Field;
 
@@ -13,7 +14,7 @@ use super::block::{Block, invert_all};
 use crate::{
     curves::PastaCurve,
     fields::PastaField,
-    lanes::{LANES, Lanes, Raw},
+    lanes::{LANES, Lanes, Op, Raw},
     msm::glv::Half,
 };
 
@@ -55,7 +56,7 @@ pub(crate) fn scale<C: PastaCurve, L: Lanes<C::BaseField>>(
         for window in (0..digits.windows).rev() {
             if started != [false; LANES] {
                 for _ in 0..WINDOW {
-                    double(&mut sum);
+                    sum = L::outline(Double(&sum, PhantomData));
                 }
             }
             for half in 0..2 {
@@ -132,7 +133,7 @@ fn add_digits<F: PastaField, L: Lanes<F>>(
     }
     let (x, y) = (L::load(xs), L::load(ys));
     if add != [false; LANES] {
-        let added = add_affine(sum, &x, &y);
+        let added = L::outline(AddAffine { point: sum, x: &x, y: &y, field: PhantomData });
         if add == [true; LANES] {
             *sum = added;
             return;
@@ -149,41 +150,58 @@ fn add_digits<F: PastaField, L: Lanes<F>>(
 }
 
 /// Doubling on `y² = x³ + b`: two multiplications, five squarings.
+struct Double<'a, F, L>(&'a Jacobian<L>, PhantomData<F>);
+
+impl<F: PastaField, L: Lanes<F>> Op for Double<'_, F, L> {
+    type Output = Jacobian<L>;
+
+    #[inline(always)]
+    fn run(self) -> Jacobian<L> {
+        let p = self.0;
+        let b = p.y.square();
+        // s = 4·x·y², e = 3·x², c = 8·y⁴
+        let s = twice(&twice(&p.x.mul(&b)));
+        let a = p.x.square();
+        let e = twice(&a).add(&a).tighten();
+        let c = twice(&twice(&twice(&b.square())));
+        let x = e.square().sub2(&s, &s).tighten();
+        let y = s.sub(&x).mul(&e).sub(&c).tighten();
+        Jacobian { x, y, z: p.y.add(&p.y).mul(&p.z) }
+    }
+}
+
 #[inline(always)]
-fn double<F: PastaField, L: Lanes<F>>(p: &mut Jacobian<L>) {
-    let a = p.x.square();
-    let b = p.y.square();
-    let c = b.square();
-    // s = 4·x·y²
-    let s = p.x.mul(&b);
-    let s = s.add(&s).tighten();
-    let s = s.add(&s).tighten();
-    let e = a.add(&a).tighten().add(&a).tighten();
-    let x3 = e.square().sub2(&s, &s).tighten();
-    let c = c.add(&c).tighten();
-    let c = c.add(&c).tighten();
-    let c = c.add(&c).tighten();
-    let z3 = p.y.add(&p.y).mul(&p.z);
-    p.y = s.sub(&x3).mul(&e).sub(&c).tighten();
-    p.x = x3;
-    p.z = z3;
+fn twice<F: PastaField, L: Lanes<F>>(x: &L) -> L {
+    x.add(x).tighten()
 }
 
 /// Addition of an affine point: eight multiplications, three squarings. If the points have the
 /// same x, the result has Z = 0, and so has everything computed from it.
-#[inline(always)]
-fn add_affine<F: PastaField, L: Lanes<F>>(p: &Jacobian<L>, x: &L, y: &L) -> Jacobian<L> {
-    let zz = p.z.square();
-    let u = x.mul(&zz);
-    let s = p.z.mul(&zz).mul(y);
-    let h = u.sub(&p.x).tighten();
-    let r = s.sub(&p.y).tighten();
-    let hh = h.square();
-    let hhh = hh.mul(&h);
-    let v = hh.mul(&p.x);
-    let x3 = r.square().sub2(&hhh, &v).tighten().sub(&v).tighten();
-    let y3 = v.sub(&x3).mul(&r).sub(&p.y.mul(&hhh)).tighten();
-    Jacobian { x: x3, y: y3, z: p.z.mul(&h) }
+struct AddAffine<'a, F, L> {
+    point: &'a Jacobian<L>,
+    x: &'a L,
+    y: &'a L,
+    field: PhantomData<F>,
+}
+
+impl<F: PastaField, L: Lanes<F>> Op for AddAffine<'_, F, L> {
+    type Output = Jacobian<L>;
+
+    #[inline(always)]
+    fn run(self) -> Jacobian<L> {
+        let p = self.point;
+        let zz = p.z.square();
+        let u = self.x.mul(&zz);
+        let s = p.z.mul(&zz).mul(self.y);
+        let h = u.sub(&p.x).tighten();
+        let r = s.sub(&p.y).tighten();
+        let hh = h.square();
+        let hhh = hh.mul(&h);
+        let v = hh.mul(&p.x);
+        let x = r.square().sub2(&hhh, &v).tighten().sub(&v).tighten();
+        let y = v.sub(&x).mul(&r).sub(&p.y.mul(&hhh)).tighten();
+        Jacobian { x, y, z: p.z.mul(&h) }
+    }
 }
 
 /// Digits of all halves, by window, half and vector; lanes without a scalar get the digits of the
