@@ -29,6 +29,14 @@ RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps --document-
 say "tests"
 cargo test --release --workspace
 
-say "examples and benchmarks run"
+say "without std"
+cargo run --release -q --manifest-path tests/no-std/Cargo.toml --target-dir "${CARGO_TARGET_DIR:-target}/no-std"
+
+say "examples, commands and benchmarks run"
 cargo run --release -q -p kimchi --example preimage
-cargo run --release -q --bin zeko -- bench kimchi --max-log2 13
+zeko() { cargo run --release -q --bin zeko -- "$@"; }
+zeko verify kimchi tests/vectors/kimchi/*.bin >/dev/null
+zeko verify pickles tests/vectors/pickles/*.json
+zeko ledger replay tests/vectors/ledger/transactions.json.gz
+zeko bench kimchi --max-log2 13
+zeko bench ledger --quick

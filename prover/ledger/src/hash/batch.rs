@@ -4,7 +4,7 @@ use alloc::{vec, vec::Vec};
 
 use ark_ff::AdditiveGroup;
 use mina_curves::Fp;
-use mina_poseidon::{Kimchi, Permutation};
+use mina_poseidon::{Kimchi, Permutation, permute_many_kimchi};
 
 use super::SaltedState;
 
@@ -12,23 +12,16 @@ use super::SaltedState;
 #[cfg(feature = "parallel")]
 const PARALLEL_MIN: usize = 64;
 
-/// Permutes every state.
-fn permute_chunk(states: &mut [[Fp; 3]]) {
-    for state in states {
-        Kimchi::permute(state);
-    }
-}
-
 /// Permutes every state, on all cores if there are many.
 pub fn permute_many(states: &mut [[Fp; 3]]) {
     #[cfg(feature = "parallel")]
     if states.len() >= PARALLEL_MIN {
         use rayon::prelude::*;
         let chunk = states.len().div_ceil(4 * rayon::current_num_threads()).next_multiple_of(8);
-        states.par_chunks_mut(chunk).for_each(permute_chunk);
+        states.par_chunks_mut(chunk).for_each(permute_many_kimchi);
         return;
     }
-    permute_chunk(states);
+    permute_many_kimchi(states);
 }
 
 /// Hashes one input.

@@ -1,4 +1,5 @@
 //! Integration tests of Pickles.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod tamper;
 mod vectors;
