@@ -16,10 +16,13 @@
 //! of its own, without the vector instructions of its caller.
 #![allow(clippy::needless_range_loop)]
 
+mod columns;
+
 use core::marker::PhantomData;
 
 use ark_ff::BigInteger256;
 
+use self::columns::{clear_odd, dot, join, mul, odd, square};
 use super::{LANES, Lanes, Op, Raw, power_of_two, subtract_once, word::Word};
 use crate::fields::PastaField;
 
@@ -101,132 +104,6 @@ impl<F: PastaField> Constants<F> {
     const DOWN: Raw = power_of_two(F::MODULUS.0, 251);
 }
 
-/// A double-width integer given by its columns, computed one at a time.
-trait Columns<W> {
-    /// `sum` plus column `K`.
-    fn add<const K: usize>(&self, sum: W) -> W;
-}
-
-/// `a·b`.
-struct Product<'a, W>(&'a [W; LIMBS], &'a [W; LIMBS]);
-
-impl<W: Word> Columns<W> for Product<'_, W> {
-    #[inline(always)]
-    fn add<const K: usize>(&self, mut sum: W) -> W {
-        for i in K.saturating_sub(LIMBS - 1)..LIMBS.min(K + 1) {
-            sum = sum.add64(self.0[i].mul32(self.1[K - i]));
-        }
-        sum
-    }
-}
-
-/// `a²`, from `a` and `2a` in even places.
-struct Square<'a, W>(&'a [W; LIMBS], &'a [W; LIMBS]);
-
-impl<W: Word> Columns<W> for Square<'_, W> {
-    #[inline(always)]
-    fn add<const K: usize>(&self, mut sum: W) -> W {
-        for i in K.saturating_sub(LIMBS - 1)..K.div_ceil(2) {
-            sum = sum.add64(self.1[i].mul32(self.0[K - i]));
-        }
-        if K.is_multiple_of(2) && K / 2 < LIMBS {
-            sum = sum.add64(self.0[K / 2].mul32(self.0[K / 2]));
-        }
-        sum
-    }
-}
-
-/// `Σ row·xs + constant·2^261`.
-struct Dot<'a, W> {
-    products: [Product<'a, W>; 3],
-    constant: &'a [W; LIMBS],
-}
-
-impl<W: Word> Columns<W> for Dot<'_, W> {
-    #[inline(always)]
-    fn add<const K: usize>(&self, mut sum: W) -> W {
-        if K >= LIMBS {
-            sum = sum.add64(self.constant[K - LIMBS]);
-        }
-        sum = self.products[0].add::<K>(sum);
-        sum = self.products[1].add::<K>(sum);
-        self.products[2].add::<K>(sum)
-    }
-}
-
-/// What the Montgomery reduction adds to column `k`, given the quotients so far.
-#[inline(always)]
-fn add_multiples<W: Word>(k: usize, mut sum: W, quotients: &[W; LIMBS], modulus: &[W; 5]) -> W {
-    for i in k.saturating_sub(4)..LIMBS.min(k) {
-        sum = sum.add64(quotients[i].mul32(modulus[k - i]));
-    }
-    if k >= 8 {
-        sum = sum.add64(quotients[k - 8].sll64::<TOP>());
-    }
-    sum
-}
-
-/// Montgomery reduction of columns to tight limbs.
-#[inline(always)]
-fn reduce<F: PastaField, W: Word, C: Columns<W>>(columns: &C) -> [W; LIMBS] {
-    let mut modulus = [W::splat64(0); 5];
-    for i in 1..5 {
-        modulus[i] = W::splat64(u64::from(Constants::<F>::MODULUS[i]));
-    }
-    let mask = W::splat64(u64::from(MASK));
-    let zero = W::splat64(0);
-    let mut quotients = [zero; LIMBS];
-    let mut out = [zero; LIMBS];
-    let mut carry = zero;
-    macro_rules! low {
-        ($($k:literal)*) => {$(
-            let sum = add_multiples($k, columns.add::<$k>(carry), &quotients, &modulus);
-            quotients[$k] = zero.sub64(sum).and(mask);
-            carry = sum.add64(quotients[$k]).srl64::<BITS>();
-        )*};
-    }
-    macro_rules! high {
-        ($($k:literal)*) => {$(
-            let sum = add_multiples($k, columns.add::<$k>(carry), &quotients, &modulus);
-            out[$k - LIMBS] = sum.and(mask);
-            carry = sum.srl64::<BITS>();
-        )*};
-    }
-    low!(0 1 2 3 4 5 6 7 8);
-    high!(9 10 11 12 13 14 15 16);
-    // Column 17 has no products, only the top limb of a constant.
-    out[LIMBS - 1] = columns.add::<17>(carry);
-    out
-}
-
-/// The odd 32-bit places, moved to the even ones.
-#[inline(always)]
-fn odd<W: Word>(x: &[W; LIMBS]) -> [W; LIMBS] {
-    let mut out = *x;
-    for limb in &mut out {
-        *limb = limb.srl64::<32>();
-    }
-    out
-}
-
-/// Joins the results for the even and for the odd places.
-#[inline(always)]
-fn join<W: Word>(mut even: [W; LIMBS], odd: [W; LIMBS]) -> [W; LIMBS] {
-    for i in 0..LIMBS {
-        even[i] = even[i].or(odd[i].sll64::<32>());
-    }
-    even
-}
-
-/// The even 32-bit places alone.
-#[inline(always)]
-fn clear_odd<W: Word>(mut x: [W; LIMBS]) -> [W; LIMBS] {
-    for limb in &mut x {
-        *limb = limb.and(W::splat64(u64::from(u32::MAX)));
-    }
-    x
-}
-
 /// A constant in every lane.
 #[inline(always)]
 fn constant<W: Word>(limbs: [u32; LIMBS]) -> [W; LIMBS] {
@@ -235,45 +112,6 @@ fn constant<W: Word>(limbs: [u32; LIMBS]) -> [W; LIMBS] {
         out[i] = W::splat32(limbs[i]);
     }
     out
-}
-
-/// [`Lanes::mul`] on limbs.
-#[inline(always)]
-fn mul<F: PastaField, W: Word>(a: &[W; LIMBS], b: &[W; LIMBS]) -> [W; LIMBS] {
-    let even = reduce::<F, W, _>(&Product(a, b));
-    join(even, reduce::<F, W, _>(&Product(&odd(a), &odd(b))))
-}
-
-/// [`Lanes::square`] on limbs. Tight limbs have 29 bits, so doubled ones do not reach the odd
-/// places.
-#[inline(always)]
-fn square<F: PastaField, W: Word>(a: &[W; LIMBS]) -> [W; LIMBS] {
-    let mut double = *a;
-    for limb in &mut double {
-        *limb = limb.add64(*limb);
-    }
-    let even = reduce::<F, W, _>(&Square(a, &double));
-    join(even, reduce::<F, W, _>(&Square(&odd(a), &odd(&double))))
-}
-
-/// [`Lanes::dot`] on limbs.
-#[inline(always)]
-fn dot<F: PastaField, W: Word>(
-    row: [&[W; LIMBS]; 3],
-    xs: [&[W; LIMBS]; 3],
-    constant: &[W; LIMBS],
-) -> [W; LIMBS] {
-    let even = reduce::<F, W, _>(&Dot {
-        products: [Product(row[0], xs[0]), Product(row[1], xs[1]), Product(row[2], xs[2])],
-        constant: &clear_odd(*constant),
-    });
-    let row = [&odd(row[0]), &odd(row[1]), &odd(row[2])];
-    let xs = [&odd(xs[0]), &odd(xs[1]), &odd(xs[2])];
-    let odd = reduce::<F, W, _>(&Dot {
-        products: [Product(row[0], xs[0]), Product(row[1], xs[1]), Product(row[2], xs[2])],
-        constant: &odd(constant),
-    });
-    join(even, odd)
 }
 
 /// [`Lanes::load`] for four lanes.
