@@ -40,3 +40,4 @@ zeko verify pickles tests/vectors/pickles/*.json
 zeko ledger replay tests/vectors/ledger/transactions.json.gz
 zeko bench kimchi --max-log2 13
 zeko bench ledger --quick
+cargo bench --workspace --benches -- --test

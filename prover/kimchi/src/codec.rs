@@ -5,6 +5,7 @@
 //! Structs are msgpack arrays, points arkworks-compressed (33 bytes), scalars 32 bytes
 //! little-endian. Decoding is strict: what is accepted encodes back to the same values, every point
 //! is on its curve, and no length in the input makes us allocate more than the input is long.
+#![deny(clippy::indexing_slicing)]
 
 mod raw;
 mod read;

@@ -1,4 +1,5 @@
 //! The Fiat–Shamir transcript: one description for prover and verifier.
+#![deny(clippy::indexing_slicing)]
 
 use ark_ff::AdditiveGroup;
 use mina_curves::ScalarChallenge;

@@ -1,4 +1,5 @@
 //! Verification, of one proof or of many with a single multi-scalar multiplication.
+#![deny(clippy::indexing_slicing)]
 
 mod shape;
 
@@ -232,7 +233,7 @@ fn ft_commitment<C: CircuitCurve>(
 
     // Both halves as one multi-scalar multiplication: chunk i of σ gets scalar·ζ^(im), chunk i of
     // t gets -(ζ^n - 1)·ζ^(im).
-    let last_sigma = &index.sigma[index.sigma.len() - 1];
+    let [.., last_sigma] = &index.sigma;
     let mut bases: Vec<Point<C>> = Vec::new();
     let mut scalars = Vec::new();
     for (chunks, factor) in

@@ -99,17 +99,16 @@ impl Messages {
 }
 
 fn scalar<C: KimchiCurve>(what: &str, bytes: &Bytes) -> Result<C::ScalarField, CodecError> {
-    let limbs: [u8; 32] = bytes.0.as_slice().try_into().map_err(|_| CodecError::Length {
-        what: what.into(),
-        expected: 32,
-        got: bytes.0.len(),
-    })?;
-    let limb = |i: usize| {
-        let mut limb = [0; 8];
-        limb.copy_from_slice(&limbs[8 * i..8 * i + 8]);
-        u64::from_le_bytes(limb)
+    let (chunks, rest) = bytes.0.as_chunks::<8>();
+    let [a, b, c, d] = chunks else {
+        let (expected, got) = (32, bytes.0.len());
+        return Err(CodecError::Length { what: what.into(), expected, got });
     };
-    C::ScalarField::from_limbs([limb(0), limb(1), limb(2), limb(3)])
+    if !rest.is_empty() {
+        let (expected, got) = (32, bytes.0.len());
+        return Err(CodecError::Length { what: what.into(), expected, got });
+    }
+    C::ScalarField::from_limbs([*a, *b, *c, *d].map(u64::from_le_bytes))
         .ok_or_else(|| CodecError::Scalar { what: what.into(), field: C::ScalarField::NAME })
 }
 
@@ -351,4 +350,64 @@ fn evaluations<C: CircuitCurve>(
             optional("foreign_field_mul_lookup_selector", &raw.foreign_field_mul_lookup, at)?,
         ],
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use ark_ec::{AffineRepr, short_weierstrass::SWCurveConfig};
+    use ark_ff::{Field, PrimeField};
+    use mina_curves::{Fp, Fq, VestaConfig};
+
+    use super::*;
+
+    fn bytes(limbs: [u64; 4]) -> Vec<u8> {
+        limbs.iter().flat_map(|limb| limb.to_le_bytes()).collect()
+    }
+
+    fn refused<T: core::fmt::Debug>(result: Result<T, CodecError>, expected: &str) {
+        let error = result.unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+
+    #[test]
+    fn scalars_are_canonical_and_of_32_bytes() {
+        let read = |bytes: Vec<u8>| scalar::<VestaConfig>("z1", &Bytes(bytes));
+        assert_eq!(read(bytes([7, 0, 0, 0])), Ok(Fp::from(7u64)));
+        refused(read(bytes(Fp::MODULUS.0)), "z1: not below the modulus of fp");
+        refused(read(bytes([u64::MAX; 4])), "z1: not below the modulus of fp");
+        refused(read(vec![0; 31]), "z1: expected length 32, got 31");
+        refused(read(vec![0; 33]), "z1: expected length 32, got 33");
+        refused(read(vec![0; 40]), "z1: expected length 32, got 40");
+        refused(read(vec![]), "z1: expected length 32, got 0");
+    }
+
+    #[test]
+    fn points_are_on_the_curve_and_canonical() {
+        let read = |bytes: Vec<u8>| point::<VestaConfig>("sg", &Bytes(bytes));
+        let mut generator = Vec::new();
+        VestaConfig::GENERATOR.serialize_compressed(&mut generator).unwrap();
+        assert!(read(generator.clone()).is_ok());
+
+        let off_curve = (2u64..).find(|x| {
+            let rhs = Fq::from(*x) * Fq::from(*x) * Fq::from(*x) + Fq::from(5u64);
+            rhs.sqrt().is_none()
+        });
+        let mut point = bytes([off_curve.unwrap(), 0, 0, 0]);
+        point.push(0);
+        refused(read(point), "sg: not the canonical encoding of a point on vesta");
+
+        let mut above = bytes(Fq::MODULUS.0);
+        above.push(0);
+        refused(read(above), "sg: not the canonical encoding");
+        let mut flags = generator.clone();
+        flags[32] |= 1;
+        refused(read(flags), "sg: not the canonical encoding");
+        refused(read(generator[..32].to_vec()), "sg: expected length 33, got 32");
+
+        let mut infinity = vec![0; 33];
+        infinity[32] = 0x40;
+        assert!(read(infinity.clone()).unwrap().is_zero());
+        infinity[0] = 1;
+        refused(read(infinity), "sg: not the canonical encoding");
+    }
 }

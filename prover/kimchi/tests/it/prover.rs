@@ -30,6 +30,9 @@ fn prove_and_verify<C: CircuitCurve>(
 
     let again = index.prove(witness, previous, &mut rng).unwrap();
     assert_ne!(proof, again, "blinders must differ");
+    // They come from the caller's generator, and from nowhere else.
+    let same = index.prove(witness, previous, &mut ChaCha20Rng::seed_from_u64(7)).unwrap();
+    assert_eq!(proof, same);
     verify(index.verifier_index(), &again, &public, &mut rng).unwrap();
 }
 
