@@ -106,10 +106,7 @@ impl<C: KimchiCurve> Srs<C> {
     }
 
     fn lagrange(&self, domain_size: usize) -> Arc<LagrangeBasis<C>> {
-        assert!(
-            domain_size.is_power_of_two() && domain_size.trailing_zeros() <= 32,
-            "domain size {domain_size} is not a power of two up to 2^32"
-        );
+        assert_domain(domain_size);
         self.lagrange.get_or_init(domain_size, || Arc::new(lagrange::basis(&self.g, domain_size)))
     }
 
@@ -143,12 +140,13 @@ impl<C: KimchiCurve> Srs<C> {
             return Commitment::new(vec![Point::<C>::zero(); chunks]);
         }
         if domain_size > self.size() {
+            assert_domain(domain_size);
             // A basis of k chunks is k transforms of all the domain: days for sizes that a short
             // file can ask for. Interpolating first costs as much as one chunk, however many.
             let mut values = evals.to_vec();
             values.resize(domain_size, C::ScalarField::ZERO);
-            let domain = Radix2EvaluationDomain::<C::ScalarField>::new(domain_size)
-                .unwrap_or_else(|| panic!("domain size {domain_size} is not a power of two"));
+            let domain =
+                Radix2EvaluationDomain::<C::ScalarField>::new(domain_size).expect("checked above");
             domain.ifft_in_place(&mut values);
             return self.commit(&values, domain_size.div_ceil(self.size()));
         }
@@ -172,6 +170,13 @@ impl<C: KimchiCurve> Srs<C> {
             .collect();
         Commitment::new(ProjectivePoint::<C>::normalize_batch(&sums))
     }
+}
+
+fn assert_domain(size: usize) {
+    assert!(
+        size.is_power_of_two() && size.trailing_zeros() <= 32,
+        "domain size {size} is not a power of two up to 2^32"
+    );
 }
 
 impl<C: KimchiCurve> fmt::Debug for Srs<C> {
