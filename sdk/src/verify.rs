@@ -59,6 +59,9 @@ fn all(files: &[PathBuf], verify: impl Fn(&[u8]) -> (Verdict, String)) -> ExitCo
 fn verify<C: CircuitCurve>(statement: &Statement<C>) -> (Verdict, String) {
     let Statement { index, proof, public_input } = statement;
     match kimchi::verify(index, proof, public_input, &mut OsRng) {
+        Ok(()) if !proof.previous.iter().all(|previous| previous.holds(&index.srs)) => {
+            (Verdict::Rejected, "an accumulator that the proof carries on does not hold".into())
+        }
         Ok(()) => {
             let size = index.domain.log_size();
             let count = public_input.len();

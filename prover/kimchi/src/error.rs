@@ -35,6 +35,16 @@ pub enum VerifyError {
         /// What the proof has.
         got: usize,
     },
+    /// The circuits of a batch are not all under one SRS.
+    #[error("instance {index}: the SRS has {got} bases, that of the first instance {expected}")]
+    MixedSrs {
+        /// Which instance of the batch.
+        index: usize,
+        /// Bases of the first instance's SRS.
+        expected: usize,
+        /// Bases of this one's.
+        got: usize,
+    },
     /// A commitment has the wrong number of chunks.
     #[error("commitment of {name}: expected {expected} chunks, got {got}")]
     CommitmentChunks {

@@ -2,7 +2,7 @@
 
 use ark_ff::{AdditiveGroup, Field};
 use mina_poseidon::KimchiCurve;
-use poly_commitment::{Commitment, OpeningProof, b_poly, b_poly_coefficients};
+use poly_commitment::{Commitment, OpeningProof, Srs, b_poly, b_poly_coefficients};
 
 use crate::{
     features::{FeatureFlags, LOOKUP_PATTERNS, LookupPattern},
@@ -62,6 +62,13 @@ pub struct RecursionChallenge<C: KimchiCurve> {
 }
 
 impl<C: KimchiCurve> RecursionChallenge<C> {
+    /// Whether the claim is true: what verifying the proof that carries it leaves open. Costs a
+    /// multi-scalar multiplication of the size of `srs`.
+    pub fn holds(&self, srs: &Srs<C>) -> bool {
+        self.challenges.len() == srs.rounds()
+            && srs.commit(&b_poly_coefficients(&self.challenges), 1) == self.commitment
+    }
+
     /// The values of the challenge polynomial at `point`, in chunks of `max_poly_size`.
     pub fn evaluate(&self, point: C::ScalarField, max_poly_size: usize) -> Vec<C::ScalarField> {
         let size = 1usize << self.challenges.len();

@@ -71,6 +71,13 @@ impl<C: CircuitCurve> ProverIndex<C> {
             let (expected, got) = (verifier.previous, previous.len());
             return Err(ProverError::PreviousChallenges { expected, got });
         }
+        let expected = self.srs().rounds();
+        for (index, previous) in previous.iter().enumerate() {
+            let (got, chunks) = (previous.challenges.len(), previous.commitment.len());
+            if (got, chunks) != (expected, 1) {
+                return Err(ProverError::PreviousChallengeShape { index, expected, got, chunks });
+            }
+        }
         let mut challenges = Challenges::default();
 
         trace.round("witness");

@@ -29,7 +29,11 @@ pub struct Instance<'a, C: CircuitCurve> {
     pub public_input: &'a [C::ScalarField],
 }
 
-/// Verifies one proof.
+/// Verifies one proof. `rng` must be unpredictable to whoever made the proof: who knows what it will
+/// draw can forge.
+///
+/// Accumulators of earlier proofs that the proof carries ([`Proof::previous`]) are bound to it but not
+/// checked: whether each [holds](crate::RecursionChallenge::holds) is for the caller to find out.
 ///
 /// # Errors
 ///
@@ -43,7 +47,8 @@ pub fn verify<C: CircuitCurve>(
     verify_batch(&[Instance { index, proof, public_input }], rng)
 }
 
-/// Verifies many proofs under one SRS at once; `rng` draws the factors that combine them.
+/// Verifies many proofs under one SRS at once; `rng` draws the factors that combine them, which
+/// no prover may be able to predict.
 ///
 /// # Errors
 ///
@@ -54,6 +59,14 @@ pub fn verify_batch<C: CircuitCurve>(
     rng: &mut (impl RngCore + CryptoRng),
 ) -> Result<(), VerifyError> {
     let Some(first) = instances.first() else { return Ok(()) };
+    // Opened under a larger SRS, columns could have degrees that their own refuses.
+    let expected = first.index.srs.size();
+    for (index, instance) in instances.iter().enumerate() {
+        let got = instance.index.srs.size();
+        if got != expected {
+            return Err(VerifyError::MixedSrs { index, expected, got });
+        }
+    }
     let claims = instances
         .iter()
         .map(|instance| PartialVerification::run(instance).map(|partial| partial.claim))

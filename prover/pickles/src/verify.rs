@@ -39,6 +39,16 @@ pub enum VerifyError {
         /// What the messages have.
         got: usize,
     },
+    /// Lists of the messages have lengths that contradict each other or exceed the widest proof's.
+    #[error("messages: {what}: expected {expected}, got {got}")]
+    Messages {
+        /// Which list.
+        what: &'static str,
+        /// Its length, or the greatest.
+        expected: usize,
+        /// What it has.
+        got: usize,
+    },
     /// The evaluations do not fit the feature flags.
     #[error("feature flags: evaluation of {column:?}: expected {expected}, got {got}")]
     FeatureFlags {
@@ -83,7 +93,7 @@ pub struct Instance<'a> {
     pub proof: &'a Proof,
 }
 
-/// Verifies one proof.
+/// Verifies one proof. `rng` must be unpredictable to whoever made the proof.
 ///
 /// # Errors
 ///
@@ -170,6 +180,19 @@ fn check_statement(proof: &Proof) -> Result<Domain<Fp>, VerifyError> {
     let got = proof.step_messages.challenge_polynomial_commitments.len();
     if expected != got {
         return Err(VerifyError::ProofsVerified { expected, got });
+    }
+    // What the hash of the messages and the batch pair up must be all there is: an accumulator
+    // beyond the shorter list would take part in one and be left out of the other.
+    let got = proof.step_messages.old_bulletproof_challenges.len();
+    if expected != got {
+        let what = "challenges of step proofs";
+        return Err(VerifyError::Messages { what, expected, got });
+    }
+    let (expected, got) =
+        (MAX_PROOFS_VERIFIED, proof.state.wrap_messages.old_bulletproof_challenges.len());
+    if got > expected {
+        let what = "challenges of wrap proofs";
+        return Err(VerifyError::Messages { what, expected, got });
     }
     check_features(proof)?;
     Ok(domain)

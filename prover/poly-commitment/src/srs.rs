@@ -8,6 +8,8 @@ use std::{
 };
 
 use ark_ec::{AffineRepr, CurveGroup};
+use ark_ff::AdditiveGroup;
+use ark_poly::{EvaluationDomain, Radix2EvaluationDomain};
 use blake2::{Blake2b512, Digest};
 use mina_curves::{PastaField, Point, ProjectivePoint};
 use mina_poseidon::KimchiCurve;
@@ -104,10 +106,7 @@ impl<C: KimchiCurve> Srs<C> {
     }
 
     fn lagrange(&self, domain_size: usize) -> Arc<LagrangeBasis<C>> {
-        assert!(
-            domain_size.is_power_of_two() && domain_size.trailing_zeros() <= 32,
-            "domain size {domain_size} is not a power of two up to 2^32"
-        );
+        assert_domain(domain_size);
         self.lagrange.get_or_init(domain_size, || Arc::new(lagrange::basis(&self.g, domain_size)))
     }
 
@@ -140,6 +139,17 @@ impl<C: KimchiCurve> Srs<C> {
             let chunks = domain_size.div_ceil(self.size());
             return Commitment::new(vec![Point::<C>::zero(); chunks]);
         }
+        if domain_size > self.size() {
+            assert_domain(domain_size);
+            // A basis of k chunks is k transforms of all the domain: days for sizes that a short
+            // file can ask for. Interpolating first costs as much as one chunk, however many.
+            let mut values = evals.to_vec();
+            values.resize(domain_size, C::ScalarField::ZERO);
+            let domain =
+                Radix2EvaluationDomain::<C::ScalarField>::new(domain_size).expect("checked above");
+            domain.ifft_in_place(&mut values);
+            return self.commit(&values, domain_size.div_ceil(self.size()));
+        }
         let basis = self.lagrange(domain_size);
         let sums: Vec<ProjectivePoint<C>> =
             basis.chunks().iter().map(|bases| mina_curves::msm(bases, evals)).collect();
@@ -160,6 +170,13 @@ impl<C: KimchiCurve> Srs<C> {
             .collect();
         Commitment::new(ProjectivePoint::<C>::normalize_batch(&sums))
     }
+}
+
+fn assert_domain(size: usize) {
+    assert!(
+        size.is_power_of_two() && size.trailing_zeros() <= 32,
+        "domain size {size} is not a power of two up to 2^32"
+    );
 }
 
 impl<C: KimchiCurve> fmt::Debug for Srs<C> {
@@ -224,7 +241,7 @@ fn isolated<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 mod tests {
     use std::collections::BTreeMap;
 
-    use ark_ff::{AdditiveGroup, Field};
+    use ark_ff::Field;
     use ark_serialize::CanonicalSerialize;
     use mina_curves::{PallasConfig, VestaConfig};
     use serde::Deserialize;
@@ -303,5 +320,15 @@ mod tests {
         assert_eq!(blinded.chunks[0], (commitment.chunks[0] + srs.h()).into_affine());
         assert_eq!(blinded.chunks[1], commitment.chunks[1]);
         assert_eq!(blinded.chunks[2], (srs.h() + srs.h()).into_affine());
+    }
+
+    /// 1024 chunks: through a Lagrange basis this would be 1024 transforms of 4096 points each.
+    #[test]
+    fn many_chunks_need_no_basis() {
+        type F = mina_curves::Fp;
+        let srs = Srs::<VestaConfig>::new(4);
+        let commitment = srs.commit_evaluations(4096, &[F::ONE, F::from(2u64)]);
+        assert_eq!(commitment.len(), 1024);
+        assert!(srs.lagrange.0.lock().unwrap().is_empty());
     }
 }

@@ -239,7 +239,9 @@ fn lookup_index<C: KimchiCurve>(raw: &raw::LookupIndex) -> Result<LookupIndex<C>
     ];
     let runtime_table_selector =
         optional("runtime_tables_selector", &raw.runtime_table_selector, column)?;
-    let consistent = raw.joint_lookup_used == features.joint_lookup_used
+    // Without a combiner of the transcript's, joined values could be made to collide.
+    let consistent = features.joint_lookup_used == (features.max_joint_size() > 1)
+        && raw.joint_lookup_used == features.joint_lookup_used
         && raw.info.max_per_row == features.max_per_row()
         && raw.info.max_joint_size as usize == features.max_joint_size()
         && selectors.each_ref().map(Option::is_some) == features.patterns

@@ -78,6 +78,20 @@ pub enum ProverError {
         /// What was given.
         got: usize,
     },
+    /// An earlier accumulator is not one of this SRS.
+    #[error(
+        "previous challenge {index}: expected {expected} rounds and 1 chunk, got {got}, {chunks}"
+    )]
+    PreviousChallengeShape {
+        /// Which.
+        index: usize,
+        /// The logarithm of the SRS size.
+        expected: usize,
+        /// Rounds that were given.
+        got: usize,
+        /// Chunks of the commitment that was given.
+        chunks: usize,
+    },
     /// The wires' equalities do not hold.
     #[error("the witness breaks an equality of cells")]
     Permutation,

@@ -38,7 +38,9 @@ fn previous<C: CircuitCurve>(instance: &Instance<'_, C>) -> Result<(), VerifyErr
     let expected = index.srs.size().ilog2() as usize;
     for (i, previous) in proof.previous.iter().enumerate() {
         let got = previous.challenges.len();
-        if got > expected {
+        // Exactly: the transcript absorbs challenges without their number, and a sponge does not tell
+        // trailing zeros from nothing, while the polynomial they stand for is another.
+        if got != expected {
             return Err(VerifyError::PreviousChallengeLength { index: i, expected, got });
         }
         chunk_count(&format!("previous challenge {i}"), &previous.commitment, 1)?;

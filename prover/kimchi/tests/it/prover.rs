@@ -88,3 +88,24 @@ fn a_wrong_witness_has_no_proof() {
     let error = index.prove(&short, &[], &mut rng).err();
     assert_eq!(error.unwrap(), ProverError::WitnessLength { column: 3, expected: 22, got: 21 });
 }
+
+#[test]
+fn earlier_accumulators_of_another_srs_are_refused() {
+    let (mut circuit, witness) = circuits::poseidon(1);
+    circuit.previous = 1;
+    let srs = Srs::<VestaConfig>::shared(SRS_SIZE);
+    let good = previous(&srs);
+    let index = ProverIndex::new(circuit, srs).unwrap();
+    let mut rng = ChaCha20Rng::seed_from_u64(9);
+    let mut longer = good.clone();
+    longer.challenges.push(longer.challenges[0]);
+    let mut chunked = good;
+    chunked.commitment.chunks.clear();
+    for bad in [longer, chunked] {
+        let result = index.prove(&witness, &[bad], &mut rng);
+        assert!(
+            matches!(result, Err(ProverError::PreviousChallengeShape { index: 0, .. })),
+            "{result:?}"
+        );
+    }
+}

@@ -1,7 +1,7 @@
 //! Every value of a statement matters: a proof is refused after any of them changes.
 
 use ark_ec::{AffineRepr, CurveGroup};
-use ark_ff::Field;
+use ark_ff::{AdditiveGroup, Field};
 use kimchi::{
     AtPoints, CircuitCurve, Column, Fixture, Instance, Proof, Statement, VerifierIndex,
     VerifyError, decode_fixture, opened_columns, verify, verify_batch,
@@ -225,6 +225,64 @@ fn batches_stand_or_fall_together() {
     assert_eq!(batch(&statements, &mut rng), Ok(()));
     statements[1].proof.opening.z2 += mina_curves::Fp::ONE;
     assert!(batch(&statements, &mut rng).is_err());
+}
+
+/// The transcript absorbs the challenges of earlier accumulators without their number.
+#[test]
+fn previous_challenges_have_exactly_the_rounds_of_the_srs() {
+    let original = statement("test_recursion.bin");
+    let mut rng = ChaCha20Rng::seed_from_u64(6);
+    let mut shorter = original.clone();
+    shorter.proof.previous[0].challenges.pop();
+    let mut longer = original;
+    longer.proof.previous[0].challenges.push(mina_curves::Fp::ZERO);
+    for changed in [shorter, longer] {
+        let result = verify(&changed.index, &changed.proof, &changed.public_input, &mut rng);
+        assert!(
+            matches!(result, Err(VerifyError::PreviousChallengeLength { index: 0, .. })),
+            "{result:?}"
+        );
+    }
+}
+
+/// Verifying binds accumulators, and leaves to the caller whether they are true.
+#[test]
+fn accumulators_hold_or_not() {
+    let Statement { index, proof, .. } = statement("test_recursion.bin");
+    assert!(!proof.previous.is_empty());
+    for previous in &proof.previous {
+        assert!(previous.holds(&index.srs));
+        let mut changed = previous.clone();
+        move_point(&mut changed.commitment.chunks[0]);
+        assert!(!changed.holds(&index.srs));
+    }
+}
+
+#[test]
+fn batches_are_under_one_srs() {
+    let mut rng = ChaCha20Rng::seed_from_u64(7);
+    let first = statement("test_generic_gate_pub.bin");
+    let mut second = first.clone();
+    second.index.srs = poly_commitment::Srs::shared(2 * first.index.srs.size());
+    let batch = [&first, &second].map(|s| Instance {
+        index: &s.index,
+        proof: &s.proof,
+        public_input: &s.public_input,
+    });
+    let result = verify_batch(&batch, &mut rng);
+    assert!(matches!(result, Err(VerifyError::MixedSrs { index: 1, .. })), "{result:?}");
+}
+
+/// A constant joint combiner lets a prover choose values whose combinations collide.
+#[test]
+fn an_index_with_joint_lookups_draws_a_combiner() {
+    let mut changed = statement("test_runtime_table.bin");
+    if let Some(lookup) = &mut changed.index.lookup {
+        assert!(lookup.features.joint_lookup_used);
+        lookup.features.joint_lookup_used = false;
+    }
+    let error = decode_fixture(&changed.encode().unwrap()).unwrap_err().to_string();
+    assert!(error.contains("lookup_index"), "{error}");
 }
 
 /// `sg` is in no transcript, so it can be chosen last. If the two equations of an opening were added

@@ -56,3 +56,23 @@ fn dummy_proofs_decode() {
         assert_eq!(decode_proof(&encode_proof(&proof), width).unwrap(), proof);
     }
 }
+
+/// Lists that are paired up must have one length, or what is left over is bound by nothing.
+#[test]
+fn messages_of_contradicting_lengths_are_refused() {
+    let mut rng = ChaCha20Rng::seed_from_u64(2);
+    let (_, file) = files().into_iter().find(|(name, _)| name == "n2_merge").unwrap();
+    let (key, app_state, proof) = file.decode().unwrap();
+    let mut fewer = proof.clone();
+    fewer.step_messages.old_bulletproof_challenges.pop();
+    let mut more = proof.clone();
+    let first = more.step_messages.old_bulletproof_challenges[0];
+    more.step_messages.old_bulletproof_challenges.push(first);
+    let mut wider = proof;
+    let first = wider.state.wrap_messages.old_bulletproof_challenges[0];
+    wider.state.wrap_messages.old_bulletproof_challenges.push(first);
+    for changed in [fewer, more, wider] {
+        let result = verify(&key, &app_state, &changed, &mut rng);
+        assert!(matches!(result, Err(pickles::VerifyError::Messages { .. })), "{result:?}");
+    }
+}
