@@ -4,6 +4,7 @@
 mod builder;
 mod circuits;
 mod forge;
+mod golden;
 mod mutations;
 mod prover;
 mod tamper;
