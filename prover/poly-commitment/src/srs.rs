@@ -141,7 +141,7 @@ impl<C: KimchiCurve> Srs<C> {
         }
         if domain_size > self.size() {
             assert_domain(domain_size);
-            // A basis of k chunks is k transforms of all the domain: days for sizes that a short
+            // A basis of k chunks is k transforms of all the domain: hours for sizes that a short
             // file can ask for. Interpolating first costs as much as one chunk, however many.
             let mut values = evals.to_vec();
             values.resize(domain_size, C::ScalarField::ZERO);
