@@ -4,7 +4,7 @@ use ark_ec::AffineRepr;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use kimchi::{COLUMNS, Domain, PERMUTED_COLUMNS, Revision, VerifierIndex, ZK_ROWS};
 use mina_curves::{Fp, Pallas, PallasConfig, PastaField};
-use mina_poseidon::Sponge;
+use mina_poseidon::{Kimchi, Sponge, salted};
 use poly_commitment::{Commitment, Srs};
 use thiserror::Error;
 
@@ -158,12 +158,7 @@ impl VerificationKey {
     /// coordinates and both sizes as one-hots of three bits, packed into one element
     /// (mina `side_loaded_verification_key.ml`).
     pub fn hash(&self) -> Fp {
-        let mut prefix = [0u8; 32];
-        prefix[..20].copy_from_slice(b"MinaSideLoadedVk****");
-        let mut sponge = Sponge::<Fp>::new();
-        sponge.absorb(little_endian(&prefix));
-        sponge.squeeze();
-        let mut sponge = Sponge::<Fp>::from_state(sponge.state());
+        let mut sponge = Sponge::<Fp>::from_state(salted::<Fp, Kimchi>("MinaSideLoadedVk"));
         sponge.absorb_all(&self.coordinates());
         // Bits are packed as they come, the first the most significant.
         let one_hot = |n: ProofsVerified| 1u64 << (2 - n.count());
@@ -195,22 +190,11 @@ impl VerificationKey {
     }
 }
 
-fn little_endian(bytes: &[u8; 32]) -> Fp {
-    let limb = |i: usize| {
-        let mut limb = [0; 8];
-        limb.copy_from_slice(&bytes[8 * i..8 * i + 8]);
-        u64::from_le_bytes(limb)
-    };
-    Fp::from_limbs([limb(0), limb(1), limb(2), limb(3)]).unwrap_or_default()
-}
-
+/// A finite point of the curve, from two coordinates of 32 bytes little-endian.
 fn point(bytes: &[u8]) -> Option<Pallas> {
-    let coordinate = |bytes: &[u8]| {
-        let bytes: [u8; 32] = bytes.try_into().ok()?;
-        let value = little_endian(&bytes);
-        // Zero also stands for what is not below the modulus.
-        (value != Fp::default() || bytes == [0; 32]).then_some(value)
-    };
-    let point = Pallas::new_unchecked(coordinate(&bytes[..32])?, coordinate(&bytes[32..])?);
-    (!point.is_zero() && point.is_on_curve()).then_some(point)
+    let (limbs, rest) = bytes.as_chunks::<8>();
+    let [x0, x1, x2, x3, y0, y1, y2, y3] = limbs else { return None };
+    let coordinate = |limbs: [&[u8; 8]; 4]| Fp::from_limbs(limbs.map(|l| u64::from_le_bytes(*l)));
+    let point = Pallas::new_unchecked(coordinate([x0, x1, x2, x3])?, coordinate([y0, y1, y2, y3])?);
+    (rest.is_empty() && !point.is_zero() && point.is_on_curve()).then_some(point)
 }

@@ -106,6 +106,18 @@ pub struct StepFlags {
 }
 
 impl StepFlags {
+    /// Upstream's names, in the order of the statement.
+    pub const NAMES: [&'static str; 8] = [
+        "range_check0",
+        "range_check1",
+        "foreign_field_add",
+        "foreign_field_mul",
+        "xor",
+        "rot",
+        "lookup",
+        "runtime_tables",
+    ];
+
     /// In the order of the statement.
     pub const fn to_array(self) -> [bool; 8] {
         [

@@ -230,16 +230,7 @@ fn state(node: Node<'_, '_>, width: ProofsVerified) -> Result<ProofState> {
 
 fn plonk(node: Node<'_, '_>) -> Result<Plonk> {
     fields!(node, alpha, beta, gamma, zeta, joint_combiner, feature_flags);
-    let flags = feature_flags.record([
-        "range_check0",
-        "range_check1",
-        "foreign_field_add",
-        "foreign_field_mul",
-        "xor",
-        "rot",
-        "lookup",
-        "runtime_tables",
-    ])?;
+    let flags = feature_flags.record(StepFlags::NAMES)?;
     let mut bits = [false; 8];
     for (bit, sexp) in bits.iter_mut().zip(flags) {
         *bit = Node { sexp, path: feature_flags.path }.bool()?;

@@ -6,7 +6,7 @@ use kimchi::{AtPoints, Evaluations};
 use mina_curves::{PastaCurve, PastaField, Point, ScalarChallenge};
 
 use super::sexp::write_char;
-use crate::proof::{Proof, ProofState, StepMessages};
+use crate::proof::{Proof, ProofState, StepFlags, StepMessages};
 
 pub(super) fn proof(proof: &Proof) -> String {
     let statement = record(&[
@@ -69,17 +69,7 @@ fn point<C: PastaCurve>(point: &Point<C>) -> String {
 }
 
 fn state(state: &ProofState) -> String {
-    let names = [
-        "range_check0",
-        "range_check1",
-        "foreign_field_add",
-        "foreign_field_mul",
-        "xor",
-        "rot",
-        "lookup",
-        "runtime_tables",
-    ];
-    let flags: Vec<_> = names
+    let flags: Vec<_> = StepFlags::NAMES
         .into_iter()
         .zip(state.plonk.flags.to_array())
         .map(|(name, flag)| (name, flag.to_string()))
