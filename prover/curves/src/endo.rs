@@ -5,7 +5,7 @@ use crate::fields::PastaField;
 /// A 128-bit challenge whose effective scalar is `a·λ + b` for short `a` and `b`, so that
 /// multiplying a point by it costs half the doublings (Halo, <https://eprint.iacr.org/2019/1021>,
 /// section 6.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ScalarChallenge(pub [u64; 2]);
 
 impl ScalarChallenge {

@@ -49,7 +49,35 @@ pub(crate) static VESTA_MAP: GroupMap<Fq> = GroupMap {
     ),
 };
 
+/// The map's constants, for circuits that compute it: with `s = √(-3u²)`, the candidates are
+/// `x1 = c1 - t⁴·α·c2`, `x2 = -u - x1` and `x3 = u - (t² + fu)³·α·c3`, where `α` is the inverse of
+/// `t²·(t² + fu)`.
+#[derive(Clone, Copy, Debug)]
+pub struct GroupMapConstants<F> {
+    /// `u`.
+    pub u: F,
+    /// `f(u)`, the curve's right-hand side at `u`.
+    pub fu: F,
+    /// `(s - u)/2`.
+    pub c1: F,
+    /// `s`.
+    pub c2: F,
+    /// `1/(3u²)`.
+    pub c3: F,
+}
+
 impl<F: PastaField> GroupMap<F> {
+    /// The constants of the candidates.
+    pub fn constants(&self) -> GroupMapConstants<F> {
+        GroupMapConstants {
+            u: self.u,
+            fu: self.fu,
+            c1: self.sqrt_neg_three_u_squared_minus_u_over_2,
+            c2: self.sqrt_neg_three_u_squared,
+            c3: self.inv_three_u_squared,
+        }
+    }
+
     /// The three candidate x-coordinates for `t`; at least one of them is on the curve.
     pub fn candidates(&self, t: F) -> [F; 3] {
         let t2 = t.square();

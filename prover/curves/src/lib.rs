@@ -24,7 +24,7 @@ mod multiples;
 pub use curves::{Pallas, PallasConfig, PastaCurve, Point, ProjectivePoint, Vesta, VestaConfig};
 pub use endo::ScalarChallenge;
 pub use fields::{Fp, FpParams, Fq, FqParams, PastaField};
-pub use group_map::GroupMap;
+pub use group_map::{GroupMap, GroupMapConstants};
 pub use lanes::{LaneBackend, PoseidonRounds, poseidon_many};
 pub use msm::{EndoLattice, msm, msm_many, msm_with};
 pub use multiples::{fold_bases, mul_each};

@@ -30,12 +30,16 @@ pub use gate::{
 };
 pub use gates::{MAX_CONSTRAINTS, ROUNDS_PER_ROW, constraints, round_columns};
 pub use index::{CircuitCurve, LookupIndex, VerifierIndex};
-pub use linearization::{LOOKUP_ALPHA, PERMUTATION_ALPHA, Parameters, ft_zeta, permutation_scalar};
+pub use linearization::{
+    DomainAtZeta, LOOKUP_ALPHA, PERMUTATION_ALPHA, Parameters, ft_zeta, permutation_scalar,
+};
 pub use lookup::{LookupEnv, RANGE_CHECK_TABLE, XOR_TABLE};
 pub use proof::{
     AtPoints, Column, Commitments, Evaluations, LookupCommitments, MAX_SORTED, Proof,
     RecursionChallenge, absorbed_columns, opened_columns,
 };
 pub use prover::{NoTrace, ProverError, ProverIndex, Trace, ZK_ROWS};
-pub use transcript::{Challenges, OpeningChallenges, Transcript, opening_challenges};
+pub use transcript::{
+    Challenges, OpeningChallenges, Prechallenges, Transcript, opening_challenges,
+};
 pub use verifier::{Instance, PartialVerification, verify, verify_batch};

@@ -26,7 +26,7 @@ use crate::{
     gate::Witness,
     index::CircuitCurve,
     proof::{Commitments, Proof, RecursionChallenge},
-    transcript::{Challenges, Transcript, opening_challenges},
+    transcript::{Prechallenges, Transcript, opening_challenges},
 };
 
 pub use error::ProverError;
@@ -78,26 +78,28 @@ impl<C: CircuitCurve> ProverIndex<C> {
                 return Err(ProverError::PreviousChallengeShape { index, expected, got, chunks });
             }
         }
-        let mut challenges = Challenges::default();
+        let mut prechallenges = Prechallenges::default();
+        let effective = |drawn: &Prechallenges| drawn.effective(C::ENDO_SCALAR);
 
         trace.round("witness");
         let witness = r1_witness::commit(self, witness, rng)?;
         let mut transcript = Transcript::new(self.digest(), previous, &witness.public_commitment);
         transcript.absorb(&witness.commitments);
-        challenges.beta = transcript.raw_challenge();
-        challenges.gamma = transcript.raw_challenge();
+        prechallenges.beta = transcript.challenge();
+        prechallenges.gamma = transcript.challenge();
 
         trace.round("permutation");
-        let permutation = r2_permutation::accumulate(self, &witness, &challenges, rng)?;
+        let permutation = r2_permutation::accumulate(self, &witness, &effective(&prechallenges), rng)?;
         transcript.absorb([&permutation.commitment]);
-        challenges.alpha = transcript.endo_challenge();
+        prechallenges.alpha = transcript.challenge();
 
         trace.round("quotient");
-        let quotient = r3_quotient::divide(self, &witness, &permutation, &challenges)?;
+        let quotient = r3_quotient::divide(self, &witness, &permutation, &effective(&prechallenges))?;
         trace.round("quotient commitment");
         let quotient = r3_quotient::commit(self, quotient, rng);
         transcript.absorb([&quotient.commitment]);
-        challenges.zeta = transcript.endo_challenge();
+        prechallenges.zeta = transcript.challenge();
+        let challenges = effective(&prechallenges);
 
         trace.round("evaluations");
         let evaluated = r4_evaluations::evaluate(self, &witness, &permutation, &challenges);

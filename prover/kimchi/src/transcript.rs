@@ -1,8 +1,7 @@
 //! The Fiat–Shamir transcript: one description for prover and verifier.
 #![deny(clippy::indexing_slicing)]
 
-use ark_ff::AdditiveGroup;
-use mina_curves::ScalarChallenge;
+use mina_curves::{PastaField, ScalarChallenge};
 use mina_poseidon::{FqSponge, FrSponge, KimchiCurve};
 use poly_commitment::Commitment;
 
@@ -43,21 +42,14 @@ impl<C: KimchiCurve> Transcript<C> {
         }
     }
 
-    /// Draws the joint combiner.
-    pub fn joint_combiner(&mut self, joint_lookup_used: bool) -> C::ScalarField {
-        let challenge =
-            if joint_lookup_used { self.sponge.challenge() } else { ScalarChallenge([0, 0]) };
-        challenge.to_field(C::ENDO_SCALAR)
+    /// Draws a challenge.
+    pub fn challenge(&mut self) -> ScalarChallenge {
+        self.sponge.challenge()
     }
 
-    /// Draws a challenge that is used as it is: `β` and `γ`.
-    pub fn raw_challenge(&mut self) -> C::ScalarField {
-        self.sponge.challenge().raw()
-    }
-
-    /// Draws a challenge that is used through the endomorphism: `α` and `ζ`.
-    pub fn endo_challenge(&mut self) -> C::ScalarField {
-        self.sponge.challenge().to_field(C::ENDO_SCALAR)
+    /// What the evaluations' sponge starts from: a squeeze of a copy of this one.
+    pub fn digest(&self) -> C::ScalarField {
+        self.sponge.clone().digest()
     }
 
     /// The sponge, as the opening argument takes it over.
@@ -73,6 +65,8 @@ pub struct OpeningChallenges<F> {
     pub polyscale: F,
     /// `r` (upstream's `u`): combines points.
     pub evalscale: F,
+    /// `ξ` as it was drawn.
+    pub xi: ScalarChallenge,
 }
 
 /// Draws the challenges of the opening from the Fr-sponge, which absorbs the digest of
@@ -91,7 +85,7 @@ pub fn opening_challenges<C: KimchiCurve>(
     }
 
     let mut sponge = FrSponge::new();
-    sponge.absorb(transcript.sponge.clone().digest());
+    sponge.absorb(transcript.digest());
     sponge.absorb(previous_digest.digest());
     sponge.absorb(ft_zeta_omega);
     sponge.absorb_all(&public.zeta);
@@ -102,9 +96,39 @@ pub fn opening_challenges<C: KimchiCurve>(
             sponge.absorb_all(&evaluation.zeta_omega);
         }
     }
-    let polyscale = sponge.challenge().to_field(C::ENDO_SCALAR);
+    let xi = sponge.challenge();
+    let polyscale = xi.to_field(C::ENDO_SCALAR);
     let evalscale = sponge.challenge().to_field(C::ENDO_SCALAR);
-    OpeningChallenges { polyscale, evalscale }
+    OpeningChallenges { polyscale, evalscale, xi }
+}
+
+/// The challenges before the evaluations, as they are drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Prechallenges {
+    /// Joins the values of one lookup; zero unless some lookup has several.
+    pub joint_combiner: ScalarChallenge,
+    /// First challenge of the permutation argument.
+    pub beta: ScalarChallenge,
+    /// Second challenge of the permutation argument.
+    pub gamma: ScalarChallenge,
+    /// Combines constraints.
+    pub alpha: ScalarChallenge,
+    /// Where polynomials are evaluated.
+    pub zeta: ScalarChallenge,
+}
+
+impl Prechallenges {
+    /// The challenges as they are used: `β` and `γ` as they are, the others through the
+    /// endomorphism with the coefficient `endo`.
+    pub fn effective<F: PastaField>(&self, endo: F) -> Challenges<F> {
+        Challenges {
+            joint_combiner: self.joint_combiner.to_field(endo),
+            beta: self.beta.raw(),
+            gamma: self.gamma.raw(),
+            alpha: self.alpha.to_field(endo),
+            zeta: self.zeta.to_field(endo),
+        }
+    }
 }
 
 /// The challenges drawn before the evaluations.
@@ -120,11 +144,4 @@ pub struct Challenges<F> {
     pub alpha: F,
     /// Where polynomials are evaluated.
     pub zeta: F,
-}
-
-impl<F: AdditiveGroup> Default for Challenges<F> {
-    fn default() -> Self {
-        let zero = F::ZERO;
-        Self { joint_combiner: zero, beta: zero, gamma: zero, alpha: zero, zeta: zero }
-    }
 }

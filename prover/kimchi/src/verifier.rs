@@ -3,7 +3,7 @@
 
 mod shape;
 
-use mina_curves::Point;
+use mina_curves::{Point, ScalarChallenge};
 use poly_commitment::{Commitment, Evaluated, OpeningClaim, combined_inner_product};
 use rand::{CryptoRng, RngCore};
 
@@ -12,8 +12,8 @@ use crate::{
     features::FeatureFlags,
     index::{CircuitCurve, LookupIndex, VerifierIndex},
     linearization::{Parameters, ft_zeta, permutation_scalar},
-    proof::{AtPoints, Column, Evaluations, Proof, opened_columns},
-    transcript::{Challenges, Transcript, opening_challenges},
+    proof::{AtPoints, Column, Proof, opened_columns},
+    transcript::{Challenges, Prechallenges, Transcript, opening_challenges},
 };
 
 use ark_ff::Field;
@@ -78,7 +78,15 @@ pub fn verify_batch<C: CircuitCurve>(
 #[derive(Clone, Debug)]
 pub struct PartialVerification<'a, C: CircuitCurve> {
     /// The challenges drawn before the evaluations.
+    pub prechallenges: Prechallenges,
+    /// The same, as they are used.
     pub challenges: Challenges<C::ScalarField>,
+    /// The digest of the transcript up to `ζ`.
+    pub digest: C::ScalarField,
+    /// `ξ`, which combines polynomials, as it is drawn.
+    pub xi: ScalarChallenge,
+    /// The factor of the last permutation polynomial's commitment.
+    pub permutation_scalar: C::ScalarField,
     /// The claim that remains.
     pub claim: OpeningClaim<'a, C>,
 }
@@ -95,7 +103,8 @@ impl<'a, C: CircuitCurve> PartialVerification<'a, C> {
         shape::check(instance, &features)?;
 
         let public_commitment = public_commitment(index, public_input);
-        let (transcript, challenges) = replay(index, proof, &features, &public_commitment)?;
+        let (transcript, prechallenges) = replay(index, proof, &features, &public_commitment)?;
+        let challenges = prechallenges.effective(C::ENDO_SCALAR);
 
         let zeta = challenges.zeta;
         let zeta_omega = zeta * index.domain.generator();
@@ -114,7 +123,7 @@ impl<'a, C: CircuitCurve> PartialVerification<'a, C> {
         );
 
         let parameters = Parameters {
-            domain: &index.domain,
+            domain: (&index.domain, zeta),
             zk_rows: index.zk_rows,
             shifts: &index.shifts,
             endo: index.endo(),
@@ -127,7 +136,8 @@ impl<'a, C: CircuitCurve> PartialVerification<'a, C> {
             zeta: vec![ft_zeta(&parameters, &joined, &challenges, public_zeta)],
             zeta_omega: vec![proof.ft_zeta_omega],
         };
-        let ft_commitment = ft_commitment(index, proof, &parameters, &joined, &challenges);
+        let permutation_scalar = permutation_scalar(&parameters, &joined, &challenges);
+        let ft_commitment = ft_commitment(index, proof, permutation_scalar, zeta);
 
         let mut evaluated = Vec::new();
         for previous in &proof.previous {
@@ -145,6 +155,7 @@ impl<'a, C: CircuitCurve> PartialVerification<'a, C> {
 
         let values: Vec<Vec<Vec<C::ScalarField>>> =
             evaluated.iter().map(|e| e.evaluations.clone()).collect();
+        let digest = transcript.digest();
         let claim = OpeningClaim {
             sponge: transcript.into_sponge(),
             combined_inner_product: combined_inner_product(
@@ -158,7 +169,14 @@ impl<'a, C: CircuitCurve> PartialVerification<'a, C> {
             evalscale: opening.evalscale,
             opening: &proof.opening,
         };
-        Ok(Self { challenges, claim })
+        Ok(Self {
+            prechallenges,
+            challenges,
+            digest,
+            xi: opening.xi,
+            permutation_scalar,
+            claim,
+        })
     }
 }
 
@@ -208,40 +226,39 @@ fn replay<C: CircuitCurve>(
     proof: &Proof<C>,
     features: &FeatureFlags,
     public: &Commitment<C>,
-) -> Result<(Transcript<C>, Challenges<C::ScalarField>), VerifyError> {
+) -> Result<(Transcript<C>, Prechallenges), VerifyError> {
     let commitments = &proof.commitments;
-    let mut challenges = Challenges::default();
+    let mut challenges = Prechallenges::default();
     let mut transcript = Transcript::new(index.digest(), &proof.previous, public);
 
     transcript.absorb(&commitments.witness);
     if let Some(lookup) = &commitments.lookup {
         transcript.absorb(&lookup.runtime);
-        challenges.joint_combiner = transcript.joint_combiner(features.lookup.joint_lookup_used);
+        if features.lookup.joint_lookup_used {
+            challenges.joint_combiner = transcript.challenge();
+        }
         transcript.absorb(&lookup.sorted);
     }
-    challenges.beta = transcript.raw_challenge();
-    challenges.gamma = transcript.raw_challenge();
+    challenges.beta = transcript.challenge();
+    challenges.gamma = transcript.challenge();
     if let Some(lookup) = &commitments.lookup {
         transcript.absorb([&lookup.aggregation]);
     }
     transcript.absorb([&commitments.permutation]);
-    challenges.alpha = transcript.endo_challenge();
+    challenges.alpha = transcript.challenge();
     transcript.absorb([&commitments.quotient]);
-    challenges.zeta = transcript.endo_challenge();
+    challenges.zeta = transcript.challenge();
     Ok((transcript, challenges))
 }
 
-/// `f - (ζ^n - 1)·t`, chunks joined.
+/// `f - (ζ^n - 1)·t`, chunks joined; `scalar` is the factor of the last permutation polynomial.
 fn ft_commitment<C: CircuitCurve>(
     index: &VerifierIndex<C>,
     proof: &Proof<C>,
-    parameters: &Parameters<'_, C::ScalarField>,
-    evaluations: &Evaluations<C::ScalarField>,
-    challenges: &Challenges<C::ScalarField>,
+    scalar: C::ScalarField,
+    zeta: C::ScalarField,
 ) -> Commitment<C> {
-    let zeta = challenges.zeta;
     let zeta_to_chunk = zeta.pow([index.max_poly_size as u64]);
-    let scalar = permutation_scalar(parameters, evaluations, challenges);
     let vanishing = index.domain.vanishing(zeta);
 
     // Both halves as one multi-scalar multiplication: chunk i of σ gets scalar·ζ^(im), chunk i of

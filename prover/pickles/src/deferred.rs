@@ -53,7 +53,7 @@ impl DeferredValues {
         let one = Fp::ONE;
         let joined = step.columns.combine(AtPoints { zeta: one, zeta_omega: one });
         let parameters = Parameters {
-            domain,
+            domain: (domain, zeta),
             zk_rows: ZK_ROWS,
             shifts: &domain.shifts(),
             endo: <PallasConfig as PastaCurve>::ENDO_BASE,

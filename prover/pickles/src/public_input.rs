@@ -1,5 +1,7 @@
 //! The public input of a wrap proof, and the hashes in it.
 
+use std::sync::OnceLock;
+
 use ark_ff::{AdditiveGroup, Field, MontFp};
 use mina_curves::{Fp, Fq, PallasConfig, PastaCurve, PastaField, ScalarChallenge};
 use mina_poseidon::{Kimchi, hash};
@@ -58,6 +60,18 @@ pub(crate) fn wrap_messages_hash(messages: &WrapMessages) -> Fq {
     let sg = &messages.challenge_polynomial_commitment;
     input.extend([sg.x, sg.y]);
     hash::<Fq, Kimchi>(&input)
+}
+
+/// [`wrap_messages_hash`] of a proof that is not there. It is below both moduli.
+pub(crate) fn dummy_wrap_messages_hash() -> Fp {
+    static HASH: OnceLock<Fp> = OnceLock::new();
+    *HASH.get_or_init(|| {
+        let messages = WrapMessages {
+            challenge_polynomial_commitment: dummy::STEP_SG,
+            old_bulletproof_challenges: Vec::new(),
+        };
+        Fp::from_limbs(wrap_messages_hash(&messages).to_limbs()).unwrap_or(Fp::ZERO)
+    })
 }
 
 /// The effective scalar of a wrap proof's challenge.

@@ -132,13 +132,13 @@ pub fn verify_batch(
 }
 
 /// A wrap proof as Kimchi verifies it.
-struct Wrap {
-    index: kimchi::VerifierIndex<PallasConfig>,
-    proof: kimchi::Proof<PallasConfig>,
-    public_input: Vec<mina_curves::Fq>,
+pub(crate) struct Wrap {
+    pub(crate) index: kimchi::VerifierIndex<PallasConfig>,
+    pub(crate) proof: kimchi::Proof<PallasConfig>,
+    pub(crate) public_input: Vec<mina_curves::Fq>,
 }
 
-fn prepare(instance: &Instance<'_>) -> Result<Wrap, VerifyError> {
+pub(crate) fn prepare(instance: &Instance<'_>) -> Result<Wrap, VerifyError> {
     let Instance { key, app_state, proof } = *instance;
     let domain = check_statement(proof)?;
     let messages = &proof.step_messages;

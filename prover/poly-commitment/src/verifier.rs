@@ -1,7 +1,7 @@
 //! The verifier of batches of opening proofs.
 
 use ark_ff::{AdditiveGroup, Field, UniformRand, Zero};
-use mina_curves::Point;
+use mina_curves::{Point, ScalarChallenge};
 use mina_poseidon::{FqSponge, KimchiCurve};
 use rand::{CryptoRng, RngCore};
 use rayon::prelude::*;
@@ -83,6 +83,20 @@ impl<C: KimchiCurve> Srs<C> {
 }
 
 impl<C: KimchiCurve> OpeningClaim<'_, C> {
+    /// The 128-bit challenges of the opening's rounds.
+    pub fn prechallenges(&self) -> Vec<ScalarChallenge> {
+        let mut sponge = self.sponge.clone();
+        let _ = inner_product_base(&mut sponge, self.combined_inner_product);
+        self.opening.prechallenges(&mut sponge)
+    }
+
+    /// The combined value of the challenge polynomial at the points.
+    pub fn challenge_polynomial_value(&self, challenges: &[C::ScalarField]) -> C::ScalarField {
+        self.points.iter().rev().fold(C::ScalarField::ZERO, |acc, point| {
+            acc * self.evalscale + b_poly(challenges, *point)
+        })
+    }
+
     /// Checks everything that can be wrong without any curve operation.
     fn check_shape(&self, claim: usize, rounds: usize) -> Result<(), OpeningError> {
         if self.opening.lr.len() != rounds {
@@ -162,9 +176,7 @@ impl<'a, C: KimchiCurve> Equation<'a, C> {
             self.term(c * inverse, *l);
             self.term(c * challenge, *r);
         }
-        let b = claim.points.iter().rev().fold(C::ScalarField::ZERO, |acc, point| {
-            acc * claim.evalscale + b_poly(&folding.challenges, *point)
-        });
+        let b = claim.challenge_polynomial_value(&folding.challenges);
         self.term(c * claim.combined_inner_product - z1 * b, u);
         self.term(weight, opening.delta);
         self.h -= weight * opening.z2;

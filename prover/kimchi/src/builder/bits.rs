@@ -26,8 +26,8 @@ impl<F: CircuitField, I> CircuitBuilder<F, I> {
         bits
     }
 
-    /// Asserts that a value is below `2^bits`, in `⌈bits/16⌉` rows, or twice that if `bits` is not
-    /// a multiple of 16.
+    /// Asserts that a value is below `2^bits`, in `⌈bits/16⌉` rows, or twice that unless `bits` is a
+    /// multiple of 16, or 2 less than one.
     ///
     /// # Panics
     /// If `bits` is above 224.
@@ -36,12 +36,13 @@ impl<F: CircuitField, I> CircuitBuilder<F, I> {
         let x = self.reduce(x);
         let rows = bits.div_ceil(BITS_PER_ROW);
         let excess = rows * BITS_PER_ROW - bits;
-        self.crumbs(x, rows);
-        if excess > 0 {
+        // The first crumb of a row can be wired, the others not.
+        self.crumbs(x, rows, excess == 2);
+        if excess > 0 && excess != 2 {
             // x is below 2^(bits + excess), so the product does not reach the modulus, and that it
             // is below 2^(bits + excess) too says that x is below 2^bits.
             let shifted = self.reduce(x * F::from(1u64 << excess));
-            self.crumbs(shifted, rows);
+            self.crumbs(shifted, rows, false);
         }
         if rows == 0 {
             self.assert_zero(x);

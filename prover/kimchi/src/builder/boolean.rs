@@ -37,6 +37,12 @@ impl<F: CircuitField> Boolean<F> {
         Self(x.into())
     }
 
+    /// The value, if it is a constant.
+    pub fn as_constant(&self) -> Option<bool> {
+        let normalized = self.0.clone().normalized();
+        normalized.terms().is_empty().then(|| normalized.constant() == F::ONE)
+    }
+
     /// `1 − self`; free.
     pub fn not(&self) -> Self {
         Self(Linear::from(F::ONE) - &self.0)

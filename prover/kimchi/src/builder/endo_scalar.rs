@@ -19,23 +19,69 @@ const VALUES_PER_ROW: usize = 3 + CRUMBS_PER_ROW;
 /// Rows for the 128 bits of a challenge.
 const CHALLENGE_ROWS: usize = 8;
 
+/// A value of 128 bits with the halves of its effective scalar `a·λ + b`: the twin of
+/// [`ScalarChallenge`](mina_curves::ScalarChallenge).
+///
+/// Both halves are numbers between `2^64` and `3·2^64`. As `λ` belongs to one of the two fields, the
+/// effective scalar can be computed with in the field of the challenge's proof
+/// ([`ChallengeVar::effective`]), and points can be multiplied by it in the other
+/// ([`PointVar::scale_challenge`](super::PointVar::scale_challenge)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChallengeVar<F> {
+    raw: Var<F>,
+    a: Var<F>,
+    b: Var<F>,
+}
+
+impl<F: CircuitField> ChallengeVar<F> {
+    /// Asserts that `raw` has 128 bits and splits it; 8 rows of [`GateKind::EndoMulScalar`].
+    pub fn new<I>(cs: &mut CircuitBuilder<F, I>, raw: impl Into<Linear<F>>) -> Self {
+        let raw = cs.reduce(raw);
+        let (a, b) = cs.crumbs(raw, CHALLENGE_ROWS, false);
+        Self { raw, a, b }
+    }
+
+    /// The 128 bits.
+    pub fn raw(&self) -> Var<F> {
+        self.raw
+    }
+
+    /// The halves `a` and `b`.
+    pub fn halves(&self) -> (Var<F>, Var<F>) {
+        (self.a, self.b)
+    }
+
+    /// `a·λ + b` with [`CircuitField::endo_scalar`]; free.
+    pub fn effective(&self) -> Linear<F> {
+        self.a * F::endo_scalar() + self.b
+    }
+}
+
 impl<F: CircuitField, I> CircuitBuilder<F, I> {
     /// The effective scalar of a challenge, asserting that it has 128 bits: the twin of
     /// [`ScalarChallenge::to_field`](mina_curves::ScalarChallenge::to_field) with
     /// [`CircuitField::endo_scalar`]. 8 rows of [`GateKind::EndoMulScalar`] and one half.
     pub fn endo_scalar(&mut self, challenge: impl Into<Linear<F>>) -> Var<F> {
-        let challenge = self.reduce(challenge);
-        let (a, b) = self.crumbs(challenge, CHALLENGE_ROWS);
-        self.reduce(a * F::endo_scalar() + b)
+        let effective = ChallengeVar::new(self, challenge).effective();
+        self.reduce(effective)
     }
 
-    /// Asserts that `x` is below `2^(16·rows)`, and gives the two halves `a`, `b` of the effective
-    /// scalar `a·λ + b` of its digits. Needs at most 15 rows, above which digits are not unique.
-    pub(super) fn crumbs(&mut self, x: Var<F>, rows: usize) -> (Var<F>, Var<F>) {
+    /// Asserts that `x` is below `2^(16·rows)`, or a quarter of that if its first crumb is to be
+    /// zero, and gives the two halves `a`, `b` of the effective scalar `a·λ + b` of its digits. Needs
+    /// at most 15 rows, above which digits are not unique.
+    pub(super) fn crumbs(
+        &mut self,
+        x: Var<F>,
+        rows: usize,
+        first_is_zero: bool,
+    ) -> (Var<F>, Var<F>) {
         let values = self.try_witnesses(rows * VALUES_PER_ROW, move |v| Ok(row_values(v[x], rows)));
+        let mut n = self.constant(F::ZERO);
+        if let (true, Some(first)) = (first_is_zero, values.get(3)) {
+            self.assert_equal(*first, n);
+        }
         let rows = values.chunks_exact(VALUES_PER_ROW);
         let last = rows.len();
-        let mut n = self.constant(F::ZERO);
         let two = self.constant(F::ONE.double());
         let (mut a, mut b) = (two, two);
         for (i, row) in rows.enumerate() {

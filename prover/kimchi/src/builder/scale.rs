@@ -23,6 +23,7 @@ use crate::gate::{COLUMNS, GateKind};
 
 use super::{
     cs::CircuitBuilder,
+    endo_scalar::ChallengeVar,
     field::CircuitField,
     linear::{Linear, Var},
     point::{PointVar, coordinates},
@@ -39,6 +40,9 @@ const FULL_BITS: usize = 255;
 
 /// Bits per row of [`GateKind::EndoMul`].
 const ENDO_CHUNK: usize = 4;
+
+/// Digits that [`PointVar::scale_challenge`] takes of each half.
+const HALF_BITS: usize = 65;
 
 /// Bits of a scalar challenge.
 const CHALLENGE_BITS: usize = 128;
@@ -57,6 +61,13 @@ pub fn scale_shifted<C: PastaCurve>(point: &Point<C>, k: C::BaseField, bits: usi
 /// The product by the effective scalar of a challenge, the twin of [`PointVar::scale_endo`].
 pub fn scale_endo<C: PastaCurve>(point: &Point<C>, challenge: ScalarChallenge) -> Point<C> {
     (*point * challenge.to_field(C::ENDO_SCALAR)).into_affine()
+}
+
+/// The point whose double is `point`.
+pub fn half<C: PastaCurve>(point: &Point<C>) -> Point<C> {
+    // (r + 1)/2 is the inverse of 2 modulo an odd r.
+    let half = C::ScalarField::ONE.double().inverse().unwrap_or(C::ScalarField::ZERO);
+    (*point * half).into_affine()
 }
 
 impl<F: CircuitField> PointVar<F> {
@@ -91,15 +102,33 @@ impl<F: CircuitField> PointVar<F> {
         assert!(bits.is_multiple_of(CHUNK), "{bits} is not a multiple of {CHUNK} bits");
         assert!(bits <= FULL_BITS, "{bits} bits are more than a field element has");
         let k = cs.reduce(k);
+        let start = self.double(cs);
+        let result = self.var_base_mul(cs, &start, k, bits, digits);
+        if bits == FULL_BITS {
+            let Digits { top, prefix, .. } = result;
+            cs.region("canonical", |cs| assert_canonical(cs, k, top, prefix, F::MODULUS));
+        }
+        result.product
+    }
+
+    /// The rows of a multiplication that starts from `2·self`.
+    fn var_base_mul<I>(
+        &self,
+        cs: &mut CircuitBuilder<F, I>,
+        start: &Self,
+        k: Var<F>,
+        bits: usize,
+        digits: impl Fn(F) -> BigInteger256 + Send + Sync + 'static,
+    ) -> Digits<F> {
         let base = *self;
         let chunks = bits / CHUNK;
         let values = cs.try_witnesses(chunks * CHUNK_VALUES, move |v| {
             Ok(var_base_mul_values(&v.point(&base), digits(v[k]), chunks))
         });
 
-        let mut acc = base.double(cs);
+        let mut acc = *start;
         let mut n = cs.constant(F::ZERO);
-        let mut prefixes = vec![n];
+        let mut prefix = n;
         for (i, chunk) in values.chunks_exact(CHUNK_VALUES).enumerate() {
             let (n_next, points) = (if i + 1 == chunks { k } else { chunk[0] }, &chunk[1..9]);
             let mut cells = [None; COLUMNS];
@@ -118,13 +147,66 @@ impl<F: CircuitField> PointVar<F> {
             cs.gate(GateKind::Zero, cells, vec![]);
             acc = Self::new_unchecked(chunk[9], chunk[10]);
             n = n_next;
-            prefixes.push(n);
+            if (i + 1) * CHUNK == CANONICAL_PREFIX {
+                prefix = n;
+            }
         }
-        if bits == FULL_BITS {
-            let prefix = prefixes[CANONICAL_PREFIX / CHUNK];
-            cs.region("canonical", |cs| assert_canonical(cs, k, values[11], prefix));
-        }
-        acc
+        Digits { product: acc, top: values[11], prefix }
+    }
+
+    /// `(2k + 1 + 2^255)·self`, asserting that `k` is below `2^254`; 103 rows.
+    pub fn scale_shifted_254<I>(
+        &self,
+        cs: &mut CircuitBuilder<F, I>,
+        k: impl Into<Linear<F>>,
+    ) -> Self {
+        let start = self.double(cs);
+        let k = cs.reduce(k);
+        let digits = self.var_base_mul(cs, &start, k, FULL_BITS, |k| k.into_bigint());
+        cs.assert_constant(digits.top, F::ZERO);
+        digits.product
+    }
+
+    /// [`scale_shifted`](Self::scale_shifted) with 255 bits, also asserting that `k` is below the
+    /// order of the other field, if that is the smaller.
+    pub fn scale_shifted_common<I>(
+        &self,
+        cs: &mut CircuitBuilder<F, I>,
+        k: impl Into<Linear<F>>,
+    ) -> Self {
+        let start = self.double(cs);
+        let k = cs.reduce(k);
+        let digits = self.var_base_mul(cs, &start, k, FULL_BITS, |k| k.into_bigint());
+        let bound = smaller_modulus::<F>();
+        cs.region("canonical", |cs| assert_canonical(cs, k, digits.top, digits.prefix, bound));
+        digits.product
+    }
+
+    /// `c·self` for the effective scalar `c` of a challenge; 57 rows.
+    ///
+    /// With `H` the half of this point, `c·2H = (2a + 1)·φ(H) + (2b + 1)·H + φ²(H)`, because
+    /// `1 + λ + λ² = 0`; odd multiples between `2^65` and `3·2^65` are what 65 digits of
+    /// [`GateKind::VarBaseMul`] give. There is no valid witness in the few cases where one of the two
+    /// sums is infinity.
+    pub fn scale_challenge<I>(
+        &self,
+        cs: &mut CircuitBuilder<F, I>,
+        challenge: &ChallengeVar<F>,
+    ) -> Self {
+        let point = *self;
+        // On the curve because its double is.
+        let [x, y] = cs.witnesses(move |v| coordinates(&half::<F::Curve>(&v.point(&point))));
+        let half = Self::new_unchecked(x, y);
+        half.double(cs).assert_equal(cs, self);
+
+        let offset = F::ONE.double().pow([HALF_BITS as u64 - 1]);
+        let (a, b) = challenge.halves();
+        let [a, b] = [a, b].map(|k| cs.reduce(k - offset));
+        let (image, image_start) = (half.endomorphism(cs), self.endomorphism(cs));
+        let first = image.var_base_mul(cs, &image_start, a, HALF_BITS, |k| k.into_bigint());
+        let second = half.var_base_mul(cs, self, b, HALF_BITS, |k| k.into_bigint());
+        let third = image.endomorphism(cs);
+        first.product.add(cs, &second.product).add(cs, &third)
     }
 
     /// `c·self` for the effective scalar `c` of a challenge, asserting that the challenge has 128
@@ -178,8 +260,22 @@ impl<F: CircuitField> PointVar<F> {
 /// below.
 const CANONICAL_PREFIX: usize = 125;
 
-/// Asserts that the 255 bits whose value modulo `p` is `k` are those of a number below `p`, given
-/// the highest bit and the number of the highest 125 bits.
+/// What rows of [`GateKind::VarBaseMul`] give: the product, the highest digit, and the number of the
+/// highest [`CANONICAL_PREFIX`] digits, if there are so many.
+struct Digits<F> {
+    product: PointVar<F>,
+    top: Var<F>,
+    prefix: Var<F>,
+}
+
+/// The smaller of the two moduli.
+fn smaller_modulus<F: CircuitField>() -> BigInteger256 {
+    let other = <<F::Curve as ark_ec::CurveConfig>::ScalarField as PrimeField>::MODULUS;
+    F::MODULUS.min(other)
+}
+
+/// Asserts that the 255 bits whose value modulo `p` is `k` are those of a number below `modulus`,
+/// which is at most `p`, given the highest bit and the number of the highest 125 bits.
 ///
 /// Both moduli are `2^254 + e` with `e < 2^126`. If the highest bit is set, the 124 bits after it
 /// must be zero and the number of the other 130 below `e`.
@@ -188,12 +284,13 @@ fn assert_canonical<F: CircuitField, I>(
     k: Var<F>,
     top: Var<F>,
     prefix: Var<F>,
+    modulus: BigInteger256,
 ) {
     let power = |exponent: usize| F::ONE.double().pow([exponent as u64]);
     cs.assert_mul(top, prefix - power(CANONICAL_PREFIX - 1), F::ZERO);
     let low = k - prefix * power(FULL_BITS - CANONICAL_PREFIX);
     let low = cs.mul(top, low);
-    let [e0, e1, ..] = F::MODULUS.0;
+    let [e0, e1, ..] = modulus.0;
     let e = F::from_u128_limbs([e0, e1]);
     // Where low is e or more this is negative, hence far above 2^128.
     cs.assert_bits(Linear::from(e - F::ONE) - low, 128);

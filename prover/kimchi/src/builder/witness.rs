@@ -141,7 +141,21 @@ impl<F: CircuitField, I> WitnessGenerator<F, I> {
     /// If a closure of the circuit reports that the input lacks something, or an equality is violated
     /// that no cell would show.
     pub fn witness(&self, input: &I) -> Result<Witness<F>, WitnessError> {
+        self.witness_with(input, &[]).map(|(witness, _)| witness)
+    }
+
+    /// [`witness`](Self::witness), and the values of some combinations of variables.
+    ///
+    /// # Errors
+    /// As [`witness`](Self::witness).
+    pub fn witness_with(
+        &self,
+        input: &I,
+        wanted: &[Linear<F>],
+    ) -> Result<(Witness<F>, Vec<F>), WitnessError> {
         let values = self.values(input)?;
+        let known = Values { input, values: &values };
+        let wanted = wanted.iter().map(|linear| known.evaluate(linear)).collect();
         let column = |column: usize| {
             self.cells
                 .iter()
@@ -150,7 +164,7 @@ impl<F: CircuitField, I> WitnessGenerator<F, I> {
         };
         let mut witness: Witness<F> = Default::default();
         witness.par_iter_mut().enumerate().for_each(|(i, cells)| *cells = column(i));
-        Ok(witness)
+        Ok((witness, wanted))
     }
 
     fn values(&self, input: &I) -> Result<Vec<F>, WitnessError> {

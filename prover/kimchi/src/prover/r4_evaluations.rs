@@ -78,7 +78,7 @@ pub(super) fn linearize<C: CircuitCurve>(
     let zeta_omega = zeta * index.domain().generator();
     let zeta_to_chunk = zeta.pow([verifier.max_poly_size as u64]);
     let parameters = Parameters {
-        domain: index.domain(),
+        domain: (index.domain(), zeta),
         zk_rows: verifier.zk_rows,
         shifts: &verifier.shifts,
         endo: verifier.endo(),

@@ -35,7 +35,7 @@ pub(super) fn open<C: CircuitCurve>(
 ) -> OpeningProof<C> {
     let polynomials = polynomials(index, parts);
     let points = [zeta, zeta * index.domain().generator()];
-    let OpeningChallenges { polyscale, evalscale } = *challenges;
+    let OpeningChallenges { polyscale, evalscale, .. } = *challenges;
     let sponge = transcript.into_sponge();
     index.srs().open(&polynomials, &points, polyscale, evalscale, sponge, rng)
 }
