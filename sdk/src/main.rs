@@ -71,6 +71,16 @@ enum Prove {
         #[arg(long)]
         out: Option<PathBuf>,
     },
+    /// Prove a sum with a program of the given width, in o1js' JSON; verify the proof.
+    Example {
+        /// How many proofs the proof rests on: the proof of width 2 rests on one of width 1 that
+        /// rests on one of width 0, and on another of width 1.
+        #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=2))]
+        width: u8,
+        /// Where to write {verificationKey, proof}.
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -101,6 +111,7 @@ fn main() -> ExitCode {
         Command::Verify(Verify::Pickles { files }) => return verify::pickles(&files),
         Command::Ledger(Ledger::Replay { files }) => return ledger::replay(&files),
         Command::Prove(Prove::Kimchi { log2, out }) => prove::kimchi(log2, out.as_deref()),
+        Command::Prove(Prove::Example { width, out }) => prove::example(width, out.as_deref()),
         Command::Bench(Bench::Kimchi { json, max_log2 }) => bench::kimchi(json, max_log2),
         Command::Bench(Bench::Ledger { json, quick }) => bench::ledger(json, quick),
     };

@@ -14,6 +14,7 @@ use kimchi::{
     builder::{BuiltCircuit, CircuitBuilder, WitnessGenerator},
 };
 use mina_curves::{Fp, VestaConfig};
+use pickles::{ProofFile, ProofsVerified, example::Sums};
 use poly_commitment::Srs;
 use rand::rngs::OsRng;
 
@@ -74,6 +75,27 @@ pub(crate) fn kimchi(log2: u32, out: Option<&Path>) -> Result<()> {
     if let Some(out) = out {
         let statement = Statement { index: index.verifier_index().clone(), proof, public_input };
         fs::write(out, statement.encode()?)
+            .with_context(|| format!("cannot write {}", out.display()))?;
+        println!("written to {}", out.display());
+    }
+    Ok(())
+}
+
+/// Proves an example by the widest rule of a program and verifies it.
+#[allow(clippy::print_stdout, reason = "the result is the command's output")]
+pub(crate) fn example(width: u8, out: Option<&Path>) -> Result<()> {
+    let width = ProofsVerified::from_count(usize::from(width)).context("widths are 0, 1 and 2")?;
+    let progress = Progress::new();
+    let sums = progress.step("compiling", || Sums::compile(width))?;
+    let proved = progress.step("proving", || sums.prove(&mut OsRng))?;
+    let key = sums.program.verification_key();
+    progress.step("verification", || {
+        pickles::verify(key, &proved.app_state, &proved.proof, &mut OsRng)
+    })?;
+    let (wrap, steps) = sums.program.rows();
+    println!("rows: wrap {wrap}, steps {steps:?}; the proof is accepted");
+    if let Some(out) = out {
+        fs::write(out, ProofFile::new(key, &proved, 0).to_json()?)
             .with_context(|| format!("cannot write {}", out.display()))?;
         println!("written to {}", out.display());
     }

@@ -155,11 +155,10 @@ fn constraints_at_zeta<F: ConstantField, V: Element<F>, D: DomainAtZeta<V>>(
     let lookups = lookup::constraint_count(&features.lookup);
     let count = if features.uses_lookups() { LOOKUP_ALPHA + lookups } else { MAX_CONSTRAINTS };
     // α^0 is left out: a circuit would pay for multiplying by it.
-    let alphas: Vec<V> = std::iter::successors(Some(challenges.alpha), |power| {
-        Some(*power * challenges.alpha)
-    })
-    .take(count - 1)
-    .collect();
+    let alphas: Vec<V> =
+        std::iter::successors(Some(challenges.alpha), |power| Some(*power * challenges.alpha))
+            .take(count - 1)
+            .collect();
     let env = ZetaEnv { parameters, evaluations, challenges, field: PhantomData };
 
     let zero = challenges.alpha - challenges.alpha;

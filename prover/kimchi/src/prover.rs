@@ -89,12 +89,14 @@ impl<C: CircuitCurve> ProverIndex<C> {
         prechallenges.gamma = transcript.challenge();
 
         trace.round("permutation");
-        let permutation = r2_permutation::accumulate(self, &witness, &effective(&prechallenges), rng)?;
+        let permutation =
+            r2_permutation::accumulate(self, &witness, &effective(&prechallenges), rng)?;
         transcript.absorb([&permutation.commitment]);
         prechallenges.alpha = transcript.challenge();
 
         trace.round("quotient");
-        let quotient = r3_quotient::divide(self, &witness, &permutation, &effective(&prechallenges))?;
+        let quotient =
+            r3_quotient::divide(self, &witness, &permutation, &effective(&prechallenges))?;
         trace.round("quotient commitment");
         let quotient = r3_quotient::commit(self, quotient, rng);
         transcript.absorb([&quotient.commitment]);

@@ -169,14 +169,7 @@ impl<'a, C: CircuitCurve> PartialVerification<'a, C> {
             evalscale: opening.evalscale,
             opening: &proof.opening,
         };
-        Ok(Self {
-            prechallenges,
-            challenges,
-            digest,
-            xi: opening.xi,
-            permutation_scalar,
-            claim,
-        })
+        Ok(Self { prechallenges, challenges, digest, xi: opening.xi, permutation_scalar, claim })
     }
 }
 

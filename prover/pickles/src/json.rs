@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::{
-    codec::{ProofError, decode_proof},
+    codec::{ProofError, decode_proof, encode_proof},
     key::{KeyError, VerificationKey},
+    program::ProvedStatement,
     proof::{Proof, ProofsVerified},
 };
 
@@ -79,6 +80,34 @@ pub enum JsonError {
 }
 
 impl ProofFile {
+    /// The file of a proof: `public_input` elements of the statement are its input, the rest its
+    /// output.
+    pub fn new(key: &VerificationKey, proved: &ProvedStatement, public_input: usize) -> Self {
+        let (input, output) = proved.app_state.split_at(public_input.min(proved.app_state.len()));
+        let decimal = |fields: &[Fp]| fields.iter().map(Fp::to_string).collect();
+        Self {
+            verification_key: VerificationKeyJson {
+                data: key.to_base64(),
+                hash: key.hash().to_string(),
+            },
+            proof: ProofJson {
+                public_input: decimal(input),
+                public_output: decimal(output),
+                max_proofs_verified: key.max_proofs_verified.count() as u8,
+                proof: encode_proof(&proved.proof),
+            },
+        }
+    }
+
+    /// As JSON.
+    ///
+    /// # Errors
+    ///
+    /// [`JsonError::Json`]; none is expected.
+    pub fn to_json(&self) -> Result<String, JsonError> {
+        serde_json::to_string_pretty(self).map_err(|error| JsonError::Json(error.to_string()))
+    }
+
     /// Parses JSON.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ mod codec;
 mod constants;
 mod deferred;
 mod derived;
+pub mod example;
 mod json;
 mod key;
 mod program;
@@ -26,14 +27,10 @@ pub use constants::{MAX_PROOFS_VERIFIED, STEP_ROUNDS, WRAP_PUBLIC_INPUTS, WRAP_R
 pub use deferred::DeferredValues;
 pub use json::{JsonError, ProofFile, ProofJson, VerificationKeyJson};
 pub use key::{KeyError, VerificationKey};
-pub use program::{
-    CompileError, Program, ProgramBuilder, ProveError, ProvedStatement, RuleHandle,
-};
+pub use program::{CompileError, Program, ProgramBuilder, ProveError, ProvedStatement, RuleHandle};
 pub use proof::{
     BranchData, Plonk, Proof, ProofState, ProofsVerified, StepEvaluations, StepFlags, StepMessages,
     WrapMessages,
 };
-pub use rule::{
-    PreviousStatement, Rule, RuleStatement, Slot, StepBuilder, StepInput, StepKey,
-};
+pub use rule::{PreviousStatement, Rule, RuleStatement, Slot, StepBuilder, StepInput, StepKey};
 pub use verify::{Instance, VerifyError, verify, verify_batch};

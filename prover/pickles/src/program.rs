@@ -199,8 +199,8 @@ impl Program {
         })?;
         drop(witness);
 
-        let derived = Derived::new(index.verifier_index(), &step, &public)
-            .map_err(ProveError::OwnStep)?;
+        let derived =
+            Derived::new(index.verifier_index(), &step, &public).map_err(ProveError::OwnStep)?;
         let proof = self.wrap(branch, &step, public, &derived, &carried, rng)?;
         Ok(ProvedStatement { app_state, proof, key: None })
     }
@@ -215,9 +215,7 @@ impl Program {
         let key = match slot {
             Slot::Own => &self.key,
             Slot::Program(key) => key,
-            Slot::SideLoaded => {
-                previous.key.as_ref().ok_or(ProveError::MissingKey { index })?
-            }
+            Slot::SideLoaded => previous.key.as_ref().ok_or(ProveError::MissingKey { index })?,
         };
         Earlier::new(index, key, previous)
     }

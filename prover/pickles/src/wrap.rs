@@ -116,9 +116,8 @@ pub(crate) fn build(parameters: &WrapParameters) -> Result<WrapCircuit, BuildErr
         public_commitment(cs, &public, &bases)
     });
     let key = cs.region("key", |cs| chosen_key(cs, &branch, &parameters.branches));
-    let proof = cs.region("proof", |cs| {
-        ProofVar::witness(cs, STEP_ROUNDS, |input: &WrapInput| &input.proof)
-    });
+    let proof = cs
+        .region("proof", |cs| ProofVar::witness(cs, STEP_ROUNDS, |input: &WrapInput| &input.proof));
     let deferred = cs.region("deferred", deferred);
     let carried: Vec<PointVar<Fq>> = slots.iter().map(|slot| slot.commitment).collect();
     let h = parameters.srs.h();
@@ -160,9 +159,10 @@ pub(crate) fn build(parameters: &WrapParameters) -> Result<WrapCircuit, BuildErr
     for round in &verified.rounds {
         cs.expose(*round);
     }
-    let branch_data = parameters.branches.iter().map(|branch| {
-        Fq::from(4 * u64::from(branch.domain_log2) + parameters.width.mask())
-    });
+    let branch_data = parameters
+        .branches
+        .iter()
+        .map(|branch| Fq::from(4 * u64::from(branch.domain_log2) + parameters.width.mask()));
     cs.expose(branch.choose(branch_data));
     // No optional parts, no lookups.
     for _ in 0..10 {
@@ -230,17 +230,15 @@ fn finalize_slot(
         })
         .collect();
     let finalized = cs.region("finalize", |cs| {
-        let evaluations = EvaluationsVar::witness(cs, move |v| {
-            Ok(v.input().slots[index].evaluations.clone())
-        });
+        let evaluations =
+            EvaluationsVar::witness(cs, move |v| Ok(v.input().slots[index].evaluations.clone()));
         let carried: Vec<Carried<Fq>> = carried.iter().map(|c| Carried::present(c)).collect();
         finalize(cs, &claims, &evaluations, &domain, &carried)
     });
     // To be finalized implies it.
     cs.assert_mul(&flags[0], finalized.not(), Fq::ZERO);
 
-    let commitment =
-        points_witness(cs, 1, move |v| vec![v.input().slots[index].commitment])[0];
+    let commitment = points_witness(cs, 1, move |v| vec![v.input().slots[index].commitment])[0];
     cs.region("messages", |cs| {
         let hash = wrap_messages_hash(cs, &carried.concat(), &commitment);
         cs.assert_equal(hash, messages);

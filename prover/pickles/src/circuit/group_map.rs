@@ -1,6 +1,5 @@
 //! The map from field elements to points: the twin of [`mina_curves::GroupMap`].
 
-
 use kimchi::builder::{Boolean, CircuitBuilder, Linear, PointVar};
 use mina_curves::{PastaCurve, Point};
 

@@ -240,9 +240,8 @@ fn ft_commitment<F: CycleField, I>(
     proof: &ProofVar<F>,
     deferred: &Deferred<F>,
 ) -> PointVar<F> {
-    let quotient = horner(cs, &proof.quotient, |cs, point| {
-        deferred.zeta_to_srs_length.scale(cs, point)
-    });
+    let quotient =
+        horner(cs, &proof.quotient, |cs, point| deferred.zeta_to_srs_length.scale(cs, point));
     let scaled = deferred.zeta_to_domain_size.scale(cs, &quotient).negate(cs);
     let last_sigma = key.sigma()[PERMUTED_COLUMNS - 1];
     deferred.perm.scale(cs, &last_sigma).add(cs, &quotient).add(cs, &scaled)

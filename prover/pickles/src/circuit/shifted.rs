@@ -1,6 +1,5 @@
 //! Scalars of the other field, in the forms by which points are multiplied.
 
-
 use kimchi::builder::{Boolean, CircuitBuilder, Linear, PointVar, SpongeVar, Values};
 use mina_curves::PastaField;
 use poly_commitment::shift_scalar;

@@ -29,7 +29,9 @@ pub enum CompileError {
     #[error("a program needs a rule")]
     NoRules,
     /// A rule rests on more proofs than the program's width, or says another number of statements.
-    #[error("rule {rule}: expected at most {expected} earlier proofs and a statement for each, got {got}")]
+    #[error(
+        "rule {rule}: expected at most {expected} earlier proofs and a statement for each, got {got}"
+    )]
     Previous {
         /// The rule.
         rule: &'static str,
@@ -184,14 +186,11 @@ fn compile_rule<R: Rule<Input: Debug>>(
 
 fn branch(index: &ProverIndex<VestaConfig>) -> Branch {
     let verifier = index.verifier_index();
-    let commitments = verifier.sigma.iter().chain(&verifier.coefficients).chain(&verifier.selectors);
+    let commitments =
+        verifier.sigma.iter().chain(&verifier.coefficients).chain(&verifier.selectors);
     let points: Vec<Vesta> = commitments.flat_map(|c| c.chunks.first().copied()).collect();
     debug_assert_eq!(points.len(), KEY_POINTS);
-    Branch {
-        points,
-        digest: index.digest(),
-        domain_log2: verifier.domain.log_size() as u8,
-    }
+    Branch { points, digest: index.digest(), domain_log2: verifier.domain.log_size() as u8 }
 }
 
 fn verification_key(

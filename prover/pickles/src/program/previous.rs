@@ -8,11 +8,9 @@ use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 
 use super::{ProveError, ProvedStatement, accumulator, lower};
 use crate::{
-    constants::{
-        MAX_PROOFS_VERIFIED, STEP_ROUNDS, WRAP_PUBLIC_INPUTS, WRAP_ROUNDS, dummy,
-    },
-    deferred::effective,
     circuit::evaluations::{COUNT, absorbed},
+    constants::{MAX_PROOFS_VERIFIED, STEP_ROUNDS, WRAP_PUBLIC_INPUTS, WRAP_ROUNDS, dummy},
+    deferred::effective,
     derived::Derived,
     key::VerificationKey,
     public_input::{dummy_wrap_messages_hash, padded_wrap_challenges, wrap_scalar},
@@ -53,8 +51,8 @@ impl Earlier {
         let earlier = |error| ProveError::Earlier { index, error };
         let Wrap { index: verifier, proof: wrap, public_input } =
             prepare(&Instance { key, app_state, proof }).map_err(earlier)?;
-        let derived = Derived::new(&verifier, &wrap, &public_input)
-            .map_err(|error| earlier(error.into()))?;
+        let derived =
+            Derived::new(&verifier, &wrap, &public_input).map_err(|error| earlier(error.into()))?;
         let public = public_input.iter().map(|x| lower(*x)).collect::<Option<Vec<Fp>>>();
         let public = public.ok_or(unsupported("a hash is not below both moduli"))?;
         let step = &proof.step_evaluations;
@@ -190,7 +188,8 @@ fn placeholder_key(rng: &mut ChaCha20Rng) -> VerificationKey {
 /// A proof of nothing that a circuit can compute with.
 fn dummy_wrap_proof(rng: &mut ChaCha20Rng) -> kimchi::Proof<PallasConfig> {
     let mut point = || Pallas::rand(rng);
-    let mut commitment = |chunks: usize| Commitment { chunks: (0..chunks).map(|_| point()).collect() };
+    let mut commitment =
+        |chunks: usize| Commitment { chunks: (0..chunks).map(|_| point()).collect() };
     let commitments = Commitments {
         witness: core::array::from_fn(|_| commitment(1)),
         permutation: commitment(1),

@@ -8,9 +8,7 @@ use kimchi::{
 use mina_curves::Fp;
 use mina_poseidon::{Kimchi, Sponge, salted};
 
-use super::{
-    FLAG_BITS, SlotOutput, StepParameters, UNFINALIZED, absorb_all, effective_vars,
-};
+use super::{FLAG_BITS, SlotOutput, StepParameters, UNFINALIZED, absorb_all, effective_vars};
 use crate::{
     circuit::{
         evaluations::EvaluationsVar,
@@ -225,8 +223,7 @@ pub(crate) fn verify<I: Send + Sync + 'static>(
         let unfinalized = unfinalized(&verified, &deferred, &previous.must_verify, domain);
         let mut accumulator = vec![Linear::from(proof.sg.x()), Linear::from(proof.sg.y())];
         accumulator.extend(rounds);
-        let real =
-            SlotOutput { unfinalized, wrap_messages: at(place::WRAP_MESSAGES), accumulator };
+        let real = SlotOutput { unfinalized, wrap_messages: at(place::WRAP_MESSAGES), accumulator };
         or_dummy(cs, &previous.must_verify, real)
     })
 }
@@ -256,9 +253,9 @@ fn statement<I: Send + Sync + 'static>(
     };
     // Proofs of this program always carry as many as the program is wide.
     let present: Vec<Boolean<Fp>> = match kind {
-        Slot::Own => {
-            (0..MAX_PROOFS_VERIFIED).map(|i| Boolean::constant(i + width >= MAX_PROOFS_VERIFIED)).collect()
-        }
+        Slot::Own => (0..MAX_PROOFS_VERIFIED)
+            .map(|i| Boolean::constant(i + width >= MAX_PROOFS_VERIFIED))
+            .collect(),
         _ => {
             let bit = |cs: &mut StepBuilder<I>, count: usize| {
                 Boolean::witness(cs, move |v| v.input().slot(index).proofs_verified >= count)
@@ -273,8 +270,9 @@ fn statement<I: Send + Sync + 'static>(
     });
     let challenges = (0..MAX_PROOFS_VERIFIED)
         .map(|i| {
-            let vars =
-                cs.try_witnesses(STEP_ROUNDS, move |v| Ok(v.input().slot(index).challenges[i].to_vec()));
+            let vars = cs.try_witnesses(STEP_ROUNDS, move |v| {
+                Ok(v.input().slot(index).challenges[i].to_vec())
+            });
             vars.into_iter().map(Linear::from).collect()
         })
         .collect();
@@ -330,16 +328,19 @@ fn wrap_public_input<I>(
     public
 }
 
-fn deferred<I: Send + Sync + 'static>(
-    cs: &mut StepBuilder<I>,
-    index: usize,
-) -> Deferred<Fp> {
+fn deferred<I: Send + Sync + 'static>(cs: &mut StepBuilder<I>, index: usize) -> Deferred<Fp> {
     let xi = cs.witness(move |v| v.input().slot(index).xi);
     Deferred {
-        combined_inner_product: ShiftedVar::witness(cs, move |v| v.input().slot(index).deferred.combined_inner_product),
+        combined_inner_product: ShiftedVar::witness(cs, move |v| {
+            v.input().slot(index).deferred.combined_inner_product
+        }),
         b: ShiftedVar::witness(cs, move |v| v.input().slot(index).deferred.b),
-        zeta_to_srs_length: ShiftedVar::witness(cs, move |v| v.input().slot(index).deferred.zeta_to_srs_length),
-        zeta_to_domain_size: ShiftedVar::witness(cs, move |v| v.input().slot(index).deferred.zeta_to_domain_size),
+        zeta_to_srs_length: ShiftedVar::witness(cs, move |v| {
+            v.input().slot(index).deferred.zeta_to_srs_length
+        }),
+        zeta_to_domain_size: ShiftedVar::witness(cs, move |v| {
+            v.input().slot(index).deferred.zeta_to_domain_size
+        }),
         perm: ShiftedVar::witness(cs, move |v| v.input().slot(index).deferred.perm),
         xi: ChallengeVar::new(cs, xi),
     }
@@ -391,11 +392,7 @@ fn unfinalized(
 }
 
 /// What must belong together, replaced by dummies where there need be no proof.
-fn or_dummy<I>(
-    cs: &mut StepBuilder<I>,
-    must_verify: &Boolean<Fp>,
-    real: SlotOutput,
-) -> SlotOutput {
+fn or_dummy<I>(cs: &mut StepBuilder<I>, must_verify: &Boolean<Fp>, real: SlotOutput) -> SlotOutput {
     if must_verify.as_constant() == Some(true) {
         return real;
     }
