@@ -1,0 +1,185 @@
+//! Programs: proofs that rest on proofs, of all kinds.
+
+use std::sync::OnceLock;
+
+use ark_ff::Field;
+use kimchi::builder::{Boolean, Linear};
+use mina_curves::Fp;
+use pickles::{
+    PreviousStatement, Program, ProofFile, ProofsVerified, ProveError, ProvedStatement, Rule,
+    RuleHandle, RuleStatement, Slot, StepBuilder, StepKey, VerificationKey, VerifyError,
+    example::{Increment, Leaf, Merge},
+    verify,
+};
+use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
+
+use crate::vectors::files;
+
+/// Rests on a proof of a known program of o1js, and on one of any program, whose key's hash it shows.
+struct Foreign {
+    known: VerificationKey,
+}
+
+impl Rule for Foreign {
+    type Input = ();
+
+    fn name(&self) -> &'static str {
+        "foreign"
+    }
+
+    fn previous(&self) -> Vec<Slot> {
+        vec![Slot::Program(Box::new(self.known.clone())), Slot::SideLoaded]
+    }
+
+    fn constrain(&self, cs: &mut StepBuilder<()>, keys: &[StepKey]) -> RuleStatement {
+        let mut app_state = Vec::new();
+        let mut previous = Vec::new();
+        for slot in 0..2 {
+            // Both programs have one input and one output.
+            let statement: Vec<Linear<Fp>> = (0..2)
+                .map(|i| {
+                    let at = move |statement: &[Fp]| statement.get(i).copied().unwrap_or_default();
+                    Linear::from(cs.witness(move |v| at(v.input().previous(slot))))
+                })
+                .collect();
+            app_state.extend(statement.clone());
+            let must_verify = Boolean::constant(true);
+            previous.push(PreviousStatement { app_state: statement, must_verify });
+        }
+        app_state.extend(keys.iter().filter_map(|key| key.hash).map(Linear::from));
+        RuleStatement { app_state, previous }
+    }
+}
+
+struct Programs {
+    program: Program,
+    leaf: RuleHandle<Leaf>,
+    increment: RuleHandle<Increment>,
+    merge: RuleHandle<Merge>,
+    foreign: RuleHandle<Foreign>,
+}
+
+/// One program for all tests: compiling takes seconds.
+fn programs() -> &'static Programs {
+    static PROGRAMS: OnceLock<Programs> = OnceLock::new();
+    PROGRAMS.get_or_init(|| {
+        let (known, ..) = file("n0_hash").decode().unwrap();
+        let mut builder = Program::builder(ProofsVerified::N2);
+        let leaf = builder.rule(Leaf);
+        let increment = builder.rule(Increment);
+        let merge = builder.rule(Merge);
+        let foreign = builder.rule(Foreign { known });
+        Programs { program: builder.compile().unwrap(), leaf, increment, merge, foreign }
+    })
+}
+
+fn file(name: &str) -> ProofFile {
+    files().into_iter().find(|(file, _)| file == name).unwrap().1
+}
+
+/// A proof of o1js, with its key.
+fn o1js(name: &str) -> ProvedStatement {
+    let (key, app_state, proof) = file(name).decode().unwrap();
+    ProvedStatement { app_state, proof, key: Some(Box::new(key)) }
+}
+
+fn rng() -> ChaCha20Rng {
+    ChaCha20Rng::seed_from_u64(17)
+}
+
+fn assert_valid(proved: &ProvedStatement) {
+    let key = programs().program.verification_key();
+    verify(key, &proved.app_state, &proved.proof, &mut rng()).unwrap();
+    // And not for another statement.
+    let mut other = proved.app_state.clone();
+    other[0] += Fp::ONE;
+    let error = verify(key, &other, &proved.proof, &mut rng()).unwrap_err();
+    assert!(matches!(error, VerifyError::Wrap(_)), "{error}");
+}
+
+fn leaf(root: u64) -> ProvedStatement {
+    let Programs { program, leaf, .. } = programs();
+    program.prove(*leaf, Fp::from(root), &[], &mut rng()).unwrap()
+}
+
+#[test]
+fn rules_of_every_width_and_a_tree() {
+    let Programs { program, increment, merge, .. } = programs();
+    let nine = leaf(3);
+    assert_valid(&nine);
+    let ten = program.prove(*increment, true, &[Some(nine)], &mut rng()).unwrap();
+    assert_valid(&ten);
+    let one = program.prove(*increment, false, &[None], &mut rng()).unwrap();
+    assert_valid(&one);
+    let eleven = program.prove(*merge, (), &[Some(ten), Some(one)], &mut rng()).unwrap();
+    assert_valid(&eleven);
+    let twentytwo =
+        program.prove(*merge, (), &[Some(eleven.clone()), Some(eleven)], &mut rng()).unwrap();
+    assert_valid(&twentytwo);
+    assert_eq!(twentytwo.app_state, [Fp::from(22u64)]);
+}
+
+#[test]
+fn proofs_of_o1js_inside_ours() {
+    let Programs { program, foreign, .. } = programs();
+    for side_loaded in ["n2_merge", "n2_leaf1"] {
+        let previous = [Some(o1js("n0_hash")), Some(o1js(side_loaded))];
+        let proved = program.prove(*foreign, (), &previous, &mut rng()).unwrap();
+        assert_valid(&proved);
+        let key = previous[1].as_ref().and_then(|p| p.key.as_ref()).unwrap();
+        assert_eq!(proved.app_state[4], key.hash());
+    }
+}
+
+#[test]
+fn what_does_not_hold_is_not_proved() {
+    let Programs { program, increment, merge, foreign, .. } = programs();
+    let mut rng = rng();
+    let nine = leaf(3);
+    let unsatisfied = |result: Result<ProvedStatement, ProveError>| match result {
+        Err(ProveError::Unsatisfied { reason, .. }) => reason,
+        other => panic!("{other:?}"),
+    };
+
+    // Another statement than the proof's.
+    let mut lie = nine.clone();
+    lie.app_state[0] += Fp::ONE;
+    let reason = unsatisfied(program.prove(*increment, true, &[Some(lie)], &mut rng));
+    assert!(reason.contains("proof 0"), "{reason}");
+    // A proof where a base case was asked for, and the reverse.
+    unsatisfied(program.prove(*increment, false, &[Some(nine.clone())], &mut rng));
+    unsatisfied(program.prove(*increment, true, &[None], &mut rng));
+    // A proof under another key.
+    let foreign_proof = ProvedStatement { key: None, ..o1js("n2_merge") };
+    let previous = [Some(nine.clone()), Some(foreign_proof)];
+    unsatisfied(program.prove(*merge, (), &previous, &mut rng));
+    // A proof with another opening.
+    let mut forged = nine.clone();
+    forged.proof.wrap.opening.z1 += mina_curves::Fq::ONE;
+    unsatisfied(program.prove(*increment, true, &[Some(forged)], &mut rng));
+
+    let error = program.prove(*increment, true, &[], &mut rng).unwrap_err();
+    assert!(matches!(error, ProveError::Previous { expected: 1, got: 0, .. }), "{error}");
+    let previous = [Some(o1js("n0_hash")), Some(nine)];
+    let error = program.prove(*foreign, (), &previous, &mut rng).unwrap_err();
+    assert!(matches!(error, ProveError::MissingKey { index: 1 }), "{error}");
+    let previous = [Some(o1js("n0_hash")), Some(optional_gates())];
+    let error = program.prove(*foreign, (), &previous, &mut rng).unwrap_err();
+    assert!(matches!(error, ProveError::Unsupported { index: 1, .. }), "{error}");
+}
+
+/// A proof that claims optional gates.
+fn optional_gates() -> ProvedStatement {
+    let mut proved = o1js("n2_merge");
+    proved.proof.state.plonk.flags.foreign_field_add = true;
+    proved
+}
+
+#[test]
+fn programs_that_cannot_be() {
+    assert!(Program::builder(ProofsVerified::N1).compile().is_err());
+    let mut builder = Program::builder(ProofsVerified::N1);
+    builder.rule(Merge);
+    let error = builder.compile().unwrap_err();
+    assert!(error.to_string().contains("expected at most 1"), "{error}");
+}
