@@ -6,6 +6,7 @@
 //!
 //! Sources: MinaProtocol/mina `src/lib/pickles`, o1-labs/proof-systems `book/docs/pickles`.
 
+mod cache;
 mod circuit;
 mod codec;
 mod constants;
@@ -22,7 +23,8 @@ mod step;
 mod verify;
 mod wrap;
 
-pub use codec::{ProofError, decode_proof, encode_proof};
+pub use cache::KeyCache;
+pub use codec::{ProofError, decode_proof, encode_account_update_proof, encode_proof};
 pub use constants::{MAX_PROOFS_VERIFIED, STEP_ROUNDS, WRAP_PUBLIC_INPUTS, WRAP_ROUNDS, dummy};
 pub use deferred::DeferredValues;
 pub use json::{JsonError, ProofFile, ProofJson, VerificationKeyJson};

@@ -3,8 +3,11 @@
 use std::{fmt::Debug, marker::PhantomData, sync::Arc};
 
 use ark_ec::AffineRepr;
-use kimchi::{ProverError, ProverIndex, ZK_ROWS, builder::BuildError};
-use mina_curves::{PallasConfig, Vesta, VestaConfig};
+use kimchi::{
+    CircuitCurve, ProverError, ProverIndex, VerifierIndex, ZK_ROWS,
+    builder::{BuildError, BuiltCircuit, CircuitField},
+};
+use mina_curves::{PallasConfig, Point, VestaConfig};
 use poly_commitment::Srs;
 use thiserror::Error;
 
@@ -13,6 +16,7 @@ use super::{
     erased::{AnyRule, CompiledRule},
 };
 use crate::{
+    cache::KeyCache,
     constants::{STEP_ROUNDS, WRAP_ROUNDS},
     key::VerificationKey,
     proof::ProofsVerified,
@@ -70,12 +74,14 @@ pub enum CompileError {
 }
 
 /// Compiles a rule, given what fixes its circuit.
-type Compile = Box<dyn Fn(&StepParameters) -> Result<Arc<dyn AnyRule>, CompileError>>;
+type Compile =
+    Box<dyn Fn(&StepParameters, Option<&KeyCache>) -> Result<Arc<dyn AnyRule>, CompileError>>;
 
 /// Collects the rules of a program.
 pub struct ProgramBuilder {
     width: ProofsVerified,
     rules: Vec<Compile>,
+    cache: Option<KeyCache>,
 }
 
 impl Debug for ProgramBuilder {
@@ -89,13 +95,19 @@ impl Debug for ProgramBuilder {
 
 impl ProgramBuilder {
     pub(super) fn new(width: ProofsVerified) -> Self {
-        Self { width, rules: Vec::new() }
+        Self { width, rules: Vec::new(), cache: None }
+    }
+
+    /// Keeps what compiling computes in `cache`, and uses what is there.
+    pub fn cache(&mut self, cache: KeyCache) {
+        self.cache = Some(cache);
     }
 
     /// Adds a rule.
     pub fn rule<R: Rule<Input: Debug>>(&mut self, rule: R) -> RuleHandle<R> {
         let width = self.width.count();
-        self.rules.push(Box::new(move |parameters| compile_rule(&rule, width, parameters)));
+        self.rules
+            .push(Box::new(move |parameters, cache| compile_rule(&rule, width, parameters, cache)));
         RuleHandle { index: self.rules.len() - 1, rule: PhantomData }
     }
 
@@ -127,8 +139,14 @@ impl ProgramBuilder {
         if size < self.expected_wrap_size() {
             return Ok(None);
         }
-        let rules =
-            self.rules.iter().map(|compile| compile(parameters)).collect::<Result<Vec<_>, _>>()?;
+        let cache = self.cache.as_ref();
+        // The wrap domain's basis is in step circuits, so it comes first.
+        keep_basis(&parameters.srs, size, cache);
+        let rules = self
+            .rules
+            .iter()
+            .map(|compile| compile(parameters, cache))
+            .collect::<Result<Vec<_>, _>>()?;
         let branches: Vec<Branch> = rules.iter().map(|rule| branch(rule.index())).collect();
         let wrap_parameters = WrapParameters {
             width: self.width,
@@ -141,8 +159,7 @@ impl ProgramBuilder {
             return Ok(None);
         }
         let kimchi = |error| CompileError::Kimchi { circuit: "wrap", error };
-        let index =
-            ProverIndex::new(circuit.circuit().clone(), parameters.srs.clone()).map_err(kimchi)?;
+        let index = prover_index(&circuit, &parameters.srs, cache).map_err(kimchi)?;
         let key = verification_key(self.width, &index)?;
         Ok(Some(Program {
             width: self.width,
@@ -166,6 +183,7 @@ fn compile_rule<R: Rule<Input: Debug>>(
     rule: &R,
     width: usize,
     parameters: &StepParameters,
+    cache: Option<&KeyCache>,
 ) -> Result<Arc<dyn AnyRule>, CompileError> {
     let name = rule.name();
     let slots = rule.previous();
@@ -179,18 +197,58 @@ fn compile_rule<R: Rule<Input: Debug>>(
         return Err(CompileError::Previous { rule: name, expected, got });
     }
     let srs = Srs::<VestaConfig>::shared(1 << STEP_ROUNDS);
-    let index = ProverIndex::new(step.circuit.circuit().clone(), srs)
+    let index = prover_index(&step.circuit, &srs, cache)
         .map_err(|error| CompileError::Kimchi { circuit: name, error })?;
     Ok(Arc::new(CompiledRule { name, slots, step, index }))
 }
 
+/// Prepares a circuit for proofs; what takes curve operations may be in the cache.
+fn prover_index<C: CircuitCurve<ScalarField: CircuitField>>(
+    circuit: &BuiltCircuit<C::ScalarField>,
+    srs: &Arc<Srs<C>>,
+    cache: Option<&KeyCache>,
+) -> Result<ProverIndex<C>, ProverError> {
+    let Some(cache) = cache else {
+        return ProverIndex::new(circuit.circuit().clone(), srs.clone());
+    };
+    let size = (circuit.rows() + ZK_ROWS).next_power_of_two();
+    if size <= srs.size() {
+        keep_basis(srs, size, Some(cache));
+    }
+    let digest: String = circuit.digest().iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut computed = None;
+    let points = cache.get_or_compute::<C>(&format!("circuit-{digest}"), KEY_POINTS, || {
+        let index = computed.insert(ProverIndex::new(circuit.circuit().clone(), srs.clone()));
+        index.as_ref().map_or(Vec::new(), |index| points(index.verifier_index()))
+    });
+    match computed {
+        Some(index) => index,
+        None => ProverIndex::with_commitments(circuit.circuit().clone(), srs.clone(), &points),
+    }
+}
+
+/// Takes a Lagrange basis from the cache, or puts it there.
+fn keep_basis<C: CircuitCurve>(srs: &Srs<C>, size: usize, cache: Option<&KeyCache>) {
+    let Some(cache) = cache else { return };
+    let name = format!("lagrange-{}-{size}", srs.size());
+    let points = cache.get_or_compute::<C>(&name, size, || {
+        srs.lagrange_basis(size).iter().flat_map(|c| c.chunks.clone()).collect()
+    });
+    srs.provide_lagrange_basis(size, points);
+}
+
+/// All commitments of a circuit, in the key's order.
+fn points<C: CircuitCurve>(index: &VerifierIndex<C>) -> Vec<Point<C>> {
+    index.commitments().iter().flat_map(|commitment| commitment.chunks.iter().copied()).collect()
+}
+
 fn branch(index: &ProverIndex<VestaConfig>) -> Branch {
     let verifier = index.verifier_index();
-    let commitments =
-        verifier.sigma.iter().chain(&verifier.coefficients).chain(&verifier.selectors);
-    let points: Vec<Vesta> = commitments.flat_map(|c| c.chunks.first().copied()).collect();
-    debug_assert_eq!(points.len(), KEY_POINTS);
-    Branch { points, digest: index.digest(), domain_log2: verifier.domain.log_size() as u8 }
+    Branch {
+        points: points(verifier),
+        digest: index.digest(),
+        domain_log2: verifier.domain.log_size() as u8,
+    }
 }
 
 fn verification_key(

@@ -6,9 +6,9 @@ use ark_ff::Field;
 use kimchi::builder::{Boolean, Linear};
 use mina_curves::Fp;
 use pickles::{
-    PreviousStatement, Program, ProofFile, ProofsVerified, ProveError, ProvedStatement, Rule,
-    RuleHandle, RuleStatement, Slot, StepBuilder, StepKey, VerificationKey, VerifyError,
-    example::{Increment, Leaf, Merge},
+    KeyCache, PreviousStatement, Program, ProofFile, ProofsVerified, ProveError, ProvedStatement,
+    Rule, RuleHandle, RuleStatement, Slot, StepBuilder, StepKey, VerificationKey, VerifyError,
+    example::{Increment, Leaf, Merge, Sums},
     verify,
 };
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
@@ -173,6 +173,32 @@ fn optional_gates() -> ProvedStatement {
     let mut proved = o1js("n2_merge");
     proved.proof.state.plonk.flags.foreign_field_add = true;
     proved
+}
+
+#[test]
+fn keys_are_kept() {
+    let folder = std::env::temp_dir().join(format!("zeko-keys-{}", std::process::id()));
+    let compile = || Sums::compile(ProofsVerified::N0, Some(KeyCache::new(&folder))).unwrap();
+    let key = compile().program.verification_key().clone();
+    let files = || std::fs::read_dir(&folder).unwrap().count();
+    // Two circuits, and the bases of their domains.
+    assert_eq!(files(), 4);
+    let again = compile();
+    assert_eq!(files(), 4);
+    assert_eq!(*again.program.verification_key(), key);
+    let proved = again.prove(&mut rng()).unwrap();
+    assert_eq!(verify(&key, &proved.app_state, &proved.proof, &mut rng()), Ok(()));
+
+    // What was damaged is made anew.
+    for file in std::fs::read_dir(&folder).unwrap() {
+        let path = file.unwrap().path();
+        let mut bytes = std::fs::read(&path).unwrap();
+        let place = bytes.len() / 2;
+        bytes[place] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+    }
+    assert_eq!(*compile().program.verification_key(), key);
+    std::fs::remove_dir_all(&folder).unwrap();
 }
 
 #[test]
