@@ -1,8 +1,13 @@
 //! Pickles, Mina's recursive proof system: a *step* proof over Vesta about a statement and earlier
 //! proofs, wrapped in a *wrap* proof over Pallas that has the same shape whatever it wraps.
 //!
-//! Here so far: o1js' formats of proofs and verification keys, and verification of proofs under a
-//! key that comes with them (*side-loaded*).
+//! - [`verify`]: proofs under keys that come with them (*side-loaded*), o1js' among them;
+//! - [`Program`]: programs of inductive [rules](Rule), whose proofs Mina's software accepts;
+//! - [`ProofFile`], [`decode_proof`], [`VerificationKey`]: o1js' formats.
+//!
+//! The step and wrap circuits are our own: what Mina fixes is the form of a wrap proof and of its
+//! statement. `docs/src/pickles.md` says how they differ from Mina's, `docs/src/review-pickles.md`
+//! what binds each of their public inputs.
 //!
 //! Sources: MinaProtocol/mina `src/lib/pickles`, o1-labs/proof-systems `book/docs/pickles`.
 

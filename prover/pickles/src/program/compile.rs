@@ -1,6 +1,13 @@
 //! Compiling a program: its circuits, and their commitments.
 
-use std::{fmt::Debug, marker::PhantomData, sync::Arc};
+use std::{
+    fmt::Debug,
+    marker::PhantomData,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use ark_ec::AffineRepr;
 use kimchi::{
@@ -20,7 +27,7 @@ use crate::{
     constants::{STEP_ROUNDS, WRAP_ROUNDS},
     key::VerificationKey,
     proof::ProofsVerified,
-    rule::Rule,
+    rule::{Rule, Slot},
     step::{self, KEY_POINTS, SIDE_LOADED_DOMAINS, StepParameters},
     wrap::{self, Branch, WrapParameters},
 };
@@ -68,9 +75,33 @@ pub enum CompileError {
         /// Its rows.
         rows: usize,
     },
-    /// The wrap circuit's commitments are no key: one is the point at infinity.
-    #[error("the wrap circuit's commitments cannot be encoded")]
-    Degenerate,
+    /// The wrap circuit fits a smaller domain than step circuits were told.
+    #[error("the wrap circuit's domain: expected {expected} rows, got {got}")]
+    WrapDomain {
+        /// What step circuits were told.
+        expected: usize,
+        /// What it has.
+        got: usize,
+    },
+    /// A key has a point at infinity, which cannot be encoded: the program's own, or that of another
+    /// that a rule names.
+    #[error("{of}: a commitment is the point at infinity")]
+    Degenerate {
+        /// The rule that names the key, or `"wrap"`.
+        of: &'static str,
+    },
+    /// Rules of a program without earlier proofs have statements of different lengths. The hash of a
+    /// statement does not contain its length, so that one could be taken for another with a zero at
+    /// its end.
+    #[error("rule {rule}: a statement of {got} elements, where another rule has {expected}")]
+    StatementLength {
+        /// The rule.
+        rule: &'static str,
+        /// What another rule has.
+        expected: usize,
+        /// What this one has.
+        got: usize,
+    },
 }
 
 /// Compiles a rule, given what fixes its circuit.
@@ -82,6 +113,7 @@ pub struct ProgramBuilder {
     width: ProofsVerified,
     rules: Vec<Compile>,
     cache: Option<KeyCache>,
+    number: u64,
 }
 
 impl Debug for ProgramBuilder {
@@ -95,7 +127,9 @@ impl Debug for ProgramBuilder {
 
 impl ProgramBuilder {
     pub(super) fn new(width: ProofsVerified) -> Self {
-        Self { width, rules: Vec::new(), cache: None }
+        static PROGRAMS: AtomicU64 = AtomicU64::new(0);
+        let number = PROGRAMS.fetch_add(1, Ordering::Relaxed);
+        Self { width, rules: Vec::new(), cache: None, number }
     }
 
     /// Keeps what compiling computes in `cache`, and uses what is there.
@@ -108,7 +142,7 @@ impl ProgramBuilder {
         let width = self.width.count();
         self.rules
             .push(Box::new(move |parameters, cache| compile_rule(&rule, width, parameters, cache)));
-        RuleHandle { index: self.rules.len() - 1, rule: PhantomData }
+        RuleHandle { program: self.number, index: self.rules.len() - 1, rule: PhantomData }
     }
 
     /// Builds all circuits and commits to them.
@@ -147,6 +181,9 @@ impl ProgramBuilder {
             .iter()
             .map(|compile| compile(parameters, cache))
             .collect::<Result<Vec<_>, _>>()?;
+        if self.width == ProofsVerified::N0 {
+            check_lengths(&rules)?;
+        }
         let branches: Vec<Branch> = rules.iter().map(|rule| branch(rule.index())).collect();
         let wrap_parameters = WrapParameters {
             width: self.width,
@@ -160,8 +197,13 @@ impl ProgramBuilder {
         }
         let kimchi = |error| CompileError::Kimchi { circuit: "wrap", error };
         let index = prover_index(&circuit, &parameters.srs, cache).map_err(kimchi)?;
+        let (expected, got) = (size, index.verifier_index().domain.size());
+        if expected != got {
+            return Err(CompileError::WrapDomain { expected, got });
+        }
         let key = verification_key(self.width, &index)?;
         Ok(Some(Program {
+            number: self.number,
             width: self.width,
             rules,
             wrap_index: index,
@@ -190,6 +232,11 @@ fn compile_rule<R: Rule<Input: Debug>>(
     if slots.len() > width {
         return Err(CompileError::Previous { rule: name, expected: width, got: slots.len() });
     }
+    for slot in &slots {
+        if let Slot::Program(key) = slot {
+            check_key(name, key)?;
+        }
+    }
     let step = step::build(rule, parameters)
         .map_err(|error| CompileError::Build { circuit: name, error })?;
     let (expected, got) = (slots.len(), step.previous);
@@ -200,6 +247,26 @@ fn compile_rule<R: Rule<Input: Debug>>(
     let index = prover_index(&step.circuit, &srs, cache)
         .map_err(|error| CompileError::Kimchi { circuit: name, error })?;
     Ok(Arc::new(CompiledRule { name, slots, step, index }))
+}
+
+/// No point may be at infinity: it has no coordinates.
+fn check_key(of: &'static str, key: &VerificationKey) -> Result<(), CompileError> {
+    match key.points().any(AffineRepr::is_zero) {
+        true => Err(CompileError::Degenerate { of }),
+        false => Ok(()),
+    }
+}
+
+/// All statements must have one length.
+fn check_lengths(rules: &[Arc<dyn AnyRule>]) -> Result<(), CompileError> {
+    let Some(expected) = rules.first().map(|rule| rule.statement_length()) else { return Ok(()) };
+    match rules.iter().find(|rule| rule.statement_length() != expected) {
+        Some(rule) => {
+            let (rule, got) = (rule.name(), rule.statement_length());
+            Err(CompileError::StatementLength { rule, expected, got })
+        }
+        None => Ok(()),
+    }
 }
 
 /// Prepares a circuit for proofs; what takes curve operations may be in the cache.
@@ -260,7 +327,7 @@ fn verification_key(
         .iter()
         .position(|log| *log == verifier.domain.log_size())
         .and_then(ProofsVerified::from_count)
-        .ok_or(CompileError::Degenerate)?;
+        .ok_or(CompileError::WrapTooLarge { rows: verifier.domain.size() })?;
     let point = |commitment: &poly_commitment::Commitment<PallasConfig>| {
         commitment.chunks.first().copied().unwrap_or_default()
     };
@@ -271,6 +338,6 @@ fn verification_key(
         coefficients: verifier.coefficients.each_ref().map(point),
         selectors: verifier.selectors.each_ref().map(point),
     };
-    let degenerate = key.points().any(AffineRepr::is_zero);
-    if degenerate { Err(CompileError::Degenerate) } else { Ok(key) }
+    check_key("wrap", &key)?;
+    Ok(key)
 }
