@@ -1,8 +1,8 @@
 //! Pickles, Mina's recursive proof system: a *step* proof over Vesta about a statement and earlier
 //! proofs, wrapped in a *wrap* proof over Pallas that has the same shape whatever it wraps.
 //!
-//! Here so far: o1js' formats of proofs and verification keys, and verification of proofs under a
-//! key that comes with them (*side-loaded*).
+//! o1js' formats of proofs and verification keys, verification of proofs under a key that comes with
+//! them (*side-loaded*), and programs of rules that prove, with step and wrap circuits of our own.
 //!
 //! Sources: MinaProtocol/mina `src/lib/pickles`, o1-labs/proof-systems `book/docs/pickles`.
 

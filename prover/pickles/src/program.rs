@@ -3,6 +3,8 @@
 mod compile;
 mod erased;
 mod previous;
+#[cfg(test)]
+mod tests;
 
 use std::{marker::PhantomData, sync::Arc};
 
@@ -162,8 +164,11 @@ impl Program {
     ///
     /// # Errors
     ///
-    /// [`ProveError`]. Earlier proofs are checked for their shape only: where one is wrong, the
-    /// statement does not hold.
+    /// [`ProveError`]. Of earlier proofs, what the circuits check is checked. They do not check
+    /// accumulators: on a proof whose `sg` is wrong, anything can rest, and only [`verify`] refuses
+    /// the result. So [`verify`] what comes from others before.
+    ///
+    /// [`verify`]: crate::verify()
     pub fn prove<R: Rule>(
         &self,
         rule: RuleHandle<R>,

@@ -64,6 +64,14 @@ pub enum CompileError {
         /// Its rows.
         rows: usize,
     },
+    /// The wrap circuit is smaller than the domain that the step circuits expect of it.
+    #[error("the wrap circuit's domain: expected 2^{expected}, got 2^{got}")]
+    WrapDomain {
+        /// The base-2 logarithm that the step circuits expect.
+        expected: u32,
+        /// That of the finished circuit.
+        got: u32,
+    },
     /// The wrap circuit's commitments are no key: one is the point at infinity.
     #[error("the wrap circuit's commitments cannot be encoded")]
     Degenerate,
@@ -143,6 +151,11 @@ impl ProgramBuilder {
         let kimchi = |error| CompileError::Kimchi { circuit: "wrap", error };
         let index =
             ProverIndex::new(circuit.circuit().clone(), parameters.srs.clone()).map_err(kimchi)?;
+        // The step circuits have the domain of the program's own proofs built in.
+        let (expected, got) = (parameters.wrap_domain, index.verifier_index().domain.log_size());
+        if expected != got {
+            return Err(CompileError::WrapDomain { expected, got });
+        }
         let key = verification_key(self.width, &index)?;
         Ok(Some(Program {
             width: self.width,
@@ -184,7 +197,7 @@ fn compile_rule<R: Rule<Input: Debug>>(
     Ok(Arc::new(CompiledRule { name, slots, step, index }))
 }
 
-fn branch(index: &ProverIndex<VestaConfig>) -> Branch {
+pub(super) fn branch(index: &ProverIndex<VestaConfig>) -> Branch {
     let verifier = index.verifier_index();
     let commitments =
         verifier.sigma.iter().chain(&verifier.coefficients).chain(&verifier.selectors);
