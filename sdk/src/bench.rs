@@ -2,7 +2,9 @@
 
 mod kimchi;
 mod ledger;
+mod pickles;
 mod report;
 
 pub(crate) use kimchi::kimchi;
 pub(crate) use ledger::ledger;
+pub(crate) use pickles::pickles;

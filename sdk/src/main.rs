@@ -94,6 +94,18 @@ enum Bench {
         #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(10..=16))]
         max_log2: u32,
     },
+    /// Compiling, proving and verifying a recursive program.
+    Pickles {
+        /// One JSON object a line instead of a table.
+        #[arg(long)]
+        json: bool,
+        /// The widest program: how many proofs its widest rule rests on.
+        #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=2))]
+        width: u8,
+        /// A folder with `bench.mjs` and o1js (`tests/interop`), to measure o1js in the same run.
+        #[arg(long)]
+        o1js: Option<PathBuf>,
+    },
     /// Hashing, signatures, Merkle trees and execution.
     Ledger {
         /// One JSON object a line instead of a table.
@@ -113,6 +125,9 @@ fn main() -> ExitCode {
         Command::Prove(Prove::Kimchi { log2, out }) => prove::kimchi(log2, out.as_deref()),
         Command::Prove(Prove::Example { width, out }) => prove::example(width, out.as_deref()),
         Command::Bench(Bench::Kimchi { json, max_log2 }) => bench::kimchi(json, max_log2),
+        Command::Bench(Bench::Pickles { json, width, o1js }) => {
+            bench::pickles(json, width, o1js.as_deref())
+        }
         Command::Bench(Bench::Ledger { json, quick }) => bench::ledger(json, quick),
     };
     match result {

@@ -14,7 +14,7 @@ use kimchi::{
     builder::{BuiltCircuit, CircuitBuilder, WitnessGenerator},
 };
 use mina_curves::{Fp, VestaConfig};
-use pickles::{ProofFile, ProofsVerified, example::Sums};
+use pickles::{KeyCache, ProofFile, ProofsVerified, example::Sums};
 use poly_commitment::Srs;
 use rand::rngs::OsRng;
 
@@ -86,7 +86,7 @@ pub(crate) fn kimchi(log2: u32, out: Option<&Path>) -> Result<()> {
 pub(crate) fn example(width: u8, out: Option<&Path>) -> Result<()> {
     let width = ProofsVerified::from_count(usize::from(width)).context("widths are 0, 1 and 2")?;
     let progress = Progress::new();
-    let sums = progress.step("compiling", || Sums::compile(width))?;
+    let sums = progress.step("compiling", || Sums::compile(width, KeyCache::of_user()))?;
     let proved = progress.step("proving", || sums.prove(&mut OsRng))?;
     let key = sums.program.verification_key();
     progress.step("verification", || {

@@ -1,7 +1,8 @@
-//! Our proofs in o1-labs' verifier.
+//! Our proofs in o1-labs' verifiers, and theirs in ours.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod gates;
+mod pickles;
 
 use ark_ff::{Field, UniformRand};
 use kimchi::{

@@ -1,4 +1,4 @@
-//! o1-labs' own verifier, in a Node process that all tests share.
+//! o1-labs' own software, in Node processes that all tests share.
 //!
 //! Needs Node and the packages of `tests/interop` (`npm install` there).
 
@@ -24,12 +24,12 @@ struct Process {
     output: BufReader<ChildStdout>,
 }
 
-fn process() -> &'static Mutex<Process> {
-    static PROCESS: OnceLock<Mutex<Process>> = OnceLock::new();
-    PROCESS.get_or_init(|| {
+/// Sends `message` to the script, which is started once, and gives its answer.
+fn ask(process: &OnceLock<Mutex<Process>>, script: &str, message: &Value) -> Value {
+    let process = process.get_or_init(|| {
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("interop");
         let mut child = Command::new("node")
-            .arg("kimchi.mjs")
+            .arg(script)
             .current_dir(folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -38,16 +38,28 @@ fn process() -> &'static Mutex<Process> {
         let input = child.stdin.take().expect("piped");
         let output = BufReader::new(child.stdout.take().expect("piped"));
         Mutex::new(Process { _child: child, input, output })
-    })
-}
-
-fn request(request: &Value) -> Value {
-    let mut process = process().lock().unwrap_or_else(PoisonError::into_inner);
-    writeln!(process.input, "{request}").expect("node reads");
+    });
+    let mut process = process.lock().unwrap_or_else(PoisonError::into_inner);
+    writeln!(process.input, "{message}").expect("node reads");
     process.input.flush().expect("node reads");
     let mut line = String::new();
     process.output.read_line(&mut line).expect("node answers");
     serde_json::from_str(&line).expect("node answers in JSON")
+}
+
+/// Asks `pickles.mjs`, which says what requests there are.
+///
+/// # Errors
+///
+/// What o1js says if it throws.
+pub fn pickles(request: &str, argument: &Value) -> Result<Value, String> {
+    static PROCESS: OnceLock<Mutex<Process>> = OnceLock::new();
+    let message = json!({ "request": request, "argument": argument });
+    let mut answer = ask(&PROCESS, "pickles.mjs", &message);
+    match answer["error"].as_str() {
+        Some(error) => Err(error.to_owned()),
+        None => Ok(answer["result"].take()),
+    }
 }
 
 /// Whether o1-labs' verifier accepts `proof`.
@@ -60,13 +72,15 @@ pub fn verify_kimchi<C: CircuitCurve>(
     proof: &Proof<C>,
     public_input: &[C::ScalarField],
 ) -> Result<bool, String> {
-    let answer = request(&json!({
+    static PROCESS: OnceLock<Mutex<Process>> = OnceLock::new();
+    let message = json!({
         "curve": C::NAME,
         "srsSize": index.max_poly_size,
         "index": index_json(index),
         "proof": proof_json(proof),
         "publicInput": fields(public_input),
-    }));
+    });
+    let answer = ask(&PROCESS, "kimchi.mjs", &message);
     match (answer["ok"].as_bool(), answer["error"].as_str()) {
         (Some(ok), _) => Ok(ok),
         (None, error) => Err(error.unwrap_or("no answer").into()),

@@ -161,7 +161,7 @@ fn constraints_at_zeta<F: ConstantField, V: Element<F>, D: DomainAtZeta<V>>(
             .collect();
     let env = ZetaEnv { parameters, evaluations, challenges, field: PhantomData };
 
-    let zero = challenges.alpha - challenges.alpha;
+    let zero = challenges.alpha.scale(F::ZERO);
     let gates = MANDATORY_GATES.into_iter().chain(features.used_optional_gates());
     let mut total = gates.fold(zero, |total, gate| {
         total + env.column(Column::Selector(gate)) * gate_at_zeta(gate, &env, &alphas)
@@ -246,7 +246,7 @@ impl<F: ConstantField, V: Element<F>, D: DomainAtZeta<V>> LookupEnv for ZetaEnv<
     }
 
     fn constant(&self, value: F) -> V {
-        (self.challenges.alpha - self.challenges.alpha).add_constant(value)
+        self.challenges.alpha.scale(F::ZERO).add_constant(value)
     }
 
     fn vanishes_on_last_rows(&self) -> V {

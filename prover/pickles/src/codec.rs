@@ -12,7 +12,10 @@ mod write;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use thiserror::Error;
 
-use crate::proof::{Proof, ProofsVerified};
+use crate::{
+    proof::{Proof, ProofsVerified},
+    public_input::padded_wrap_challenges,
+};
 
 /// Why text is no proof.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -69,4 +72,14 @@ pub fn decode_proof(base64: &str, width: ProofsVerified) -> Result<Proof, ProofE
 /// Writes the form that [`decode_proof`] reads.
 pub fn encode_proof(proof: &Proof) -> String {
     BASE64_STANDARD.encode(write::proof(proof))
+}
+
+/// Writes the form that account updates carry, whatever the program's width: that of width 2, with
+/// dummies for the wrap proofs that were not verified.
+pub fn encode_account_update_proof(proof: &Proof) -> String {
+    let mut padded = proof.clone();
+    let messages = &mut padded.state.wrap_messages;
+    messages.old_bulletproof_challenges =
+        padded_wrap_challenges(&messages.old_bulletproof_challenges);
+    encode_proof(&padded)
 }

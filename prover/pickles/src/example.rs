@@ -6,8 +6,8 @@ use mina_curves::Fp;
 use rand::{CryptoRng, RngCore};
 
 use crate::{
-    CompileError, PreviousStatement, Program, ProofsVerified, ProveError, ProvedStatement, Rule,
-    RuleHandle, RuleStatement, Slot, StepBuilder, StepInput, StepKey,
+    CompileError, KeyCache, PreviousStatement, Program, ProofsVerified, ProveError,
+    ProvedStatement, Rule, RuleHandle, RuleStatement, Slot, StepBuilder, StepInput, StepKey,
 };
 
 /// The sum that an earlier proof is about.
@@ -101,13 +101,16 @@ pub struct Sums {
 }
 
 impl Sums {
-    /// Compiles the program.
+    /// Compiles the program, with keys from `cache` if there is one.
     ///
     /// # Errors
     ///
     /// [`CompileError`]; none is expected.
-    pub fn compile(width: ProofsVerified) -> Result<Self, CompileError> {
+    pub fn compile(width: ProofsVerified, cache: Option<KeyCache>) -> Result<Self, CompileError> {
         let mut builder = Program::builder(width);
+        if let Some(cache) = cache {
+            builder.cache(cache);
+        }
         let leaf = builder.rule(Leaf);
         let increment = (width >= ProofsVerified::N1).then(|| builder.rule(Increment));
         let merge = (width >= ProofsVerified::N2).then(|| builder.rule(Merge));

@@ -1,11 +1,17 @@
 //! Pickles, Mina's recursive proof system: a *step* proof over Vesta about a statement and earlier
 //! proofs, wrapped in a *wrap* proof over Pallas that has the same shape whatever it wraps.
 //!
-//! o1js' formats of proofs and verification keys, verification of proofs under a key that comes with
-//! them (*side-loaded*), and programs of rules that prove, with step and wrap circuits of our own.
+//! - [`verify`]: proofs under keys that come with them (*side-loaded*), o1js' among them;
+//! - [`Program`]: programs of inductive [rules](Rule), whose proofs Mina's software accepts;
+//! - [`ProofFile`], [`decode_proof`], [`VerificationKey`]: o1js' formats.
+//!
+//! The step and wrap circuits are our own: what Mina fixes is the form of a wrap proof and of its
+//! statement. `docs/src/pickles.md` says how they differ from Mina's, `docs/src/review-pickles.md`
+//! what binds each of their public inputs.
 //!
 //! Sources: MinaProtocol/mina `src/lib/pickles`, o1-labs/proof-systems `book/docs/pickles`.
 
+mod cache;
 mod circuit;
 mod codec;
 mod constants;
@@ -22,7 +28,8 @@ mod step;
 mod verify;
 mod wrap;
 
-pub use codec::{ProofError, decode_proof, encode_proof};
+pub use cache::KeyCache;
+pub use codec::{ProofError, decode_proof, encode_account_update_proof, encode_proof};
 pub use constants::{MAX_PROOFS_VERIFIED, STEP_ROUNDS, WRAP_PUBLIC_INPUTS, WRAP_ROUNDS, dummy};
 pub use deferred::DeferredValues;
 pub use json::{JsonError, ProofFile, ProofJson, VerificationKeyJson};

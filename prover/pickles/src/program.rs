@@ -22,6 +22,7 @@ use crate::{
         StepMessages, WrapMessages,
     },
     rule::{Rule, Slot},
+    verify::verify,
     wrap::WrapInput,
 };
 
@@ -33,6 +34,8 @@ use previous::Earlier;
 /// A compiled program.
 #[derive(Debug)]
 pub struct Program {
+    /// A number that no other program of the process has.
+    number: u64,
     width: ProofsVerified,
     rules: Vec<Arc<dyn AnyRule>>,
     wrap_index: ProverIndex<PallasConfig>,
@@ -43,6 +46,8 @@ pub struct Program {
 /// A rule of a program.
 #[derive(Debug)]
 pub struct RuleHandle<R> {
+    /// The program's number in this process.
+    program: u64,
     index: usize,
     rule: PhantomData<fn() -> R>,
 }
@@ -97,7 +102,7 @@ pub enum ProveError {
         /// What they do not verify.
         reason: &'static str,
     },
-    /// An earlier proof does not fit its key or statement.
+    /// An earlier proof does not verify.
     #[error("earlier proof {index}: {error}")]
     Earlier {
         /// Which.
@@ -164,11 +169,7 @@ impl Program {
     ///
     /// # Errors
     ///
-    /// [`ProveError`]. Of earlier proofs, what the circuits check is checked. They do not check
-    /// accumulators: on a proof whose `sg` is wrong, anything can rest, and only [`verify`] refuses
-    /// the result. So [`verify`] what comes from others before.
-    ///
-    /// [`verify`]: crate::verify()
+    /// [`ProveError`], also if an earlier proof does not verify.
     pub fn prove<R: Rule>(
         &self,
         rule: RuleHandle<R>,
@@ -176,8 +177,33 @@ impl Program {
         previous: &[Option<ProvedStatement>],
         rng: &mut (impl RngCore + CryptoRng),
     ) -> Result<ProvedStatement, ProveError> {
+        let slots = self.rule(rule)?.slots();
+        for (index, (slot, previous)) in slots.iter().zip(previous).enumerate() {
+            if let Some(previous) = previous {
+                let key = self.key_of(index, slot, previous)?;
+                verify(key, &previous.app_state, &previous.proof, rng)
+                    .map_err(|error| ProveError::Earlier { index, error })?;
+            }
+        }
+        self.prove_trusting(rule, input, previous, rng)
+    }
+
+    /// [`prove`](Self::prove) without verifying the earlier proofs, for whoever made them. What the
+    /// circuits can see is checked nevertheless; but if an accumulator of an earlier proof is wrong,
+    /// the proof that comes out is one that no verifier accepts.
+    ///
+    /// # Errors
+    ///
+    /// [`ProveError`].
+    pub fn prove_trusting<R: Rule>(
+        &self,
+        rule: RuleHandle<R>,
+        input: R::Input,
+        previous: &[Option<ProvedStatement>],
+        rng: &mut (impl RngCore + CryptoRng),
+    ) -> Result<ProvedStatement, ProveError> {
         let branch = rule.index;
-        let rule = self.rules.get(branch).ok_or(ProveError::UnknownRule)?;
+        let rule = self.rule(rule)?;
         let (expected, got) = (rule.slots().len(), previous.len());
         if expected != got {
             return Err(ProveError::Previous { rule: rule.name(), expected, got });
@@ -210,6 +236,25 @@ impl Program {
         Ok(ProvedStatement { app_state, proof, key: None })
     }
 
+    fn rule<R>(&self, handle: RuleHandle<R>) -> Result<&Arc<dyn AnyRule>, ProveError> {
+        let own = handle.program == self.number;
+        self.rules.get(handle.index).filter(|_| own).ok_or(ProveError::UnknownRule)
+    }
+
+    /// The key of an earlier proof.
+    fn key_of<'a>(
+        &'a self,
+        index: usize,
+        slot: &'a Slot,
+        previous: &'a ProvedStatement,
+    ) -> Result<&'a VerificationKey, ProveError> {
+        match slot {
+            Slot::Own => Ok(&self.key),
+            Slot::Program(key) => Ok(key),
+            Slot::SideLoaded => previous.key.as_deref().ok_or(ProveError::MissingKey { index }),
+        }
+    }
+
     fn earlier(
         &self,
         index: usize,
@@ -217,11 +262,7 @@ impl Program {
         previous: Option<&ProvedStatement>,
     ) -> Result<Earlier, ProveError> {
         let Some(previous) = previous else { return Ok(Earlier::dummy_for(slot, &self.key)) };
-        let key = match slot {
-            Slot::Own => &self.key,
-            Slot::Program(key) => key,
-            Slot::SideLoaded => previous.key.as_ref().ok_or(ProveError::MissingKey { index })?,
-        };
+        let key = self.key_of(index, slot, previous)?;
         Earlier::new(index, key, previous)
     }
 

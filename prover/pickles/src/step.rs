@@ -90,7 +90,7 @@ pub(crate) fn build<R: Rule>(
     cs.carry_previous(parameters.width);
     let slots = rule.previous();
 
-    let own_key = cs.region("own key", |cs| slot::own_key(cs));
+    let own_key = cs.region("own key", slot::own_key);
     let keys: Vec<slot::SlotKey> = slots
         .iter()
         .enumerate()

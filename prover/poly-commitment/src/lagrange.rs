@@ -18,6 +18,11 @@ pub(crate) struct LagrangeBasis<C: KimchiCurve> {
 }
 
 impl<C: KimchiCurve> LagrangeBasis<C> {
+    /// A basis in one chunk that is known already.
+    pub(crate) fn provided(points: Vec<Point<C>>) -> Self {
+        Self { chunks: vec![points], commitments: OnceLock::new() }
+    }
+
     pub(crate) fn chunks(&self) -> &[Vec<Point<C>>] {
         &self.chunks
     }

@@ -105,6 +105,19 @@ impl<C: KimchiCurve> Srs<C> {
         self.lagrange(domain_size).commitments()
     }
 
+    /// Takes `points` for the commitments of [`lagrange_basis`](Self::lagrange_basis), unless they are
+    /// there already. A caller that keeps them answers for them: with others, what is committed to
+    /// by evaluations is not what is opened.
+    ///
+    /// # Panics
+    /// If the domain is larger than the SRS, or `points` are not as many as the domain has.
+    pub fn provide_lagrange_basis(&self, domain_size: usize, points: Vec<Point<C>>) {
+        assert_domain(domain_size);
+        assert!(domain_size <= self.size(), "only bases in one chunk can be provided");
+        assert_eq!(points.len(), domain_size, "a basis has a point for each element of the domain");
+        self.lagrange.get_or_init(domain_size, || Arc::new(LagrangeBasis::provided(points)));
+    }
+
     fn lagrange(&self, domain_size: usize) -> Arc<LagrangeBasis<C>> {
         assert_domain(domain_size);
         self.lagrange.get_or_init(domain_size, || Arc::new(lagrange::basis(&self.g, domain_size)))

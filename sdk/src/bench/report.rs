@@ -89,6 +89,7 @@ fn table_line(row: &Row) -> String {
     let amount = match (row.seconds, row.bytes) {
         (Some(seconds), _) if seconds < 1e-3 => format!("{:.3} µs", seconds * 1e6),
         (Some(seconds), _) => format!("{seconds:.4}"),
+        (None, Some(bytes)) if bytes < 1 << 20 => format!("{bytes} B"),
         (None, Some(bytes)) => format!("{} MiB", bytes >> 20),
         (None, None) => String::new(),
     };

@@ -91,7 +91,7 @@ impl<'a, F: CircuitField, I> Element<'a, '_, F, I> {
         if linear.terms().len() > 1 { Linear::from(self.var()) } else { linear }
     }
 
-    fn new(&self, x: Linear<F>) -> Self {
+    fn stored(&self, x: Linear<F>) -> Self {
         let mut values = self.arena.values.borrow_mut();
         values.push(x);
         Self { arena: self.arena, index: values.len() - 1 }
@@ -102,7 +102,7 @@ impl<F: CircuitField, I> Add for Element<'_, '_, F, I> {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {
-        self.new((self.linear() + other.linear()).normalized())
+        self.stored((self.linear() + other.linear()).normalized())
     }
 }
 
@@ -110,7 +110,7 @@ impl<F: CircuitField, I> Sub for Element<'_, '_, F, I> {
     type Output = Self;
 
     fn sub(self, other: Self) -> Self {
-        self.new((self.linear() - other.linear()).normalized())
+        self.stored((self.linear() - other.linear()).normalized())
     }
 }
 
@@ -118,7 +118,7 @@ impl<F: CircuitField, I> Neg for Element<'_, '_, F, I> {
     type Output = Self;
 
     fn neg(self) -> Self {
-        self.new(-self.linear())
+        self.stored(-self.linear())
     }
 }
 
@@ -132,13 +132,13 @@ impl<F: CircuitField, I> Mul for Element<'_, '_, F, I> {
             (_, []) => a.clone() * b.constant(),
             _ => Linear::from(self.arena.cs.borrow_mut().mul(a, b)),
         };
-        self.new(product)
+        self.stored(product)
     }
 }
 
 impl<F: CircuitField, I> env::Element<F> for Element<'_, '_, F, I> {
     fn double(self) -> Self {
-        self.new(self.linear() * F::ONE.double())
+        self.stored(self.linear() * F::ONE.double())
     }
 
     fn square(self) -> Self {
@@ -146,10 +146,10 @@ impl<F: CircuitField, I> env::Element<F> for Element<'_, '_, F, I> {
     }
 
     fn scale(self, factor: F) -> Self {
-        self.new((self.linear() * factor).normalized())
+        self.stored((self.linear() * factor).normalized())
     }
 
     fn add_constant(self, constant: F) -> Self {
-        self.new(self.linear() + constant)
+        self.stored(self.linear() + constant)
     }
 }

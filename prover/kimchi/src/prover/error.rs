@@ -16,6 +16,14 @@ pub enum ProverError {
         /// Which.
         kind: GateKind,
     },
+    /// The commitments that were kept are not those of a circuit.
+    #[error("expected {expected} commitments, got {got}")]
+    Commitments {
+        /// What every circuit has.
+        expected: usize,
+        /// What was given.
+        got: usize,
+    },
     /// The circuit, hiding rows included, does not fit the SRS.
     #[error("the circuit has {rows} rows and needs a domain of {needed}; the SRS has {srs}")]
     TooLarge {

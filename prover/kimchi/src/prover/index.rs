@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use ark_ff::{FftField, Field};
+use mina_curves::Point;
 use poly_commitment::{Commitment, Srs};
 use rayon::prelude::*;
 
@@ -64,6 +65,21 @@ impl<C: CircuitCurve> ProverIndex<C> {
         Self::with_revision(circuit, srs, Revision::Berkeley)
     }
 
+    /// [`Self::new`] with the commitments that [`VerifierIndex::commitments`] gave before, which
+    /// takes no curve operation. Whoever kept them answers for them: with others, proofs do not
+    /// verify.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::new`], and if there is another number of them.
+    pub fn with_commitments(
+        circuit: Circuit<C::ScalarField>,
+        srs: Arc<Srs<C>>,
+        commitments: &[Point<C>],
+    ) -> Result<Self, ProverError> {
+        Self::build(circuit, srs, Revision::Berkeley, Some(commitments))
+    }
+
     /// [`Self::new`] with another version of the gates' constraints.
     ///
     /// # Errors
@@ -73,6 +89,15 @@ impl<C: CircuitCurve> ProverIndex<C> {
         circuit: Circuit<C::ScalarField>,
         srs: Arc<Srs<C>>,
         revision: Revision,
+    ) -> Result<Self, ProverError> {
+        Self::build(circuit, srs, revision, None)
+    }
+
+    fn build(
+        circuit: Circuit<C::ScalarField>,
+        srs: Arc<Srs<C>>,
+        revision: Revision,
+        known: Option<&[Point<C>]>,
     ) -> Result<Self, ProverError> {
         let rows = circuit.gates.len();
         let needed = rows.saturating_add(ZK_ROWS).next_power_of_two();
@@ -98,11 +123,24 @@ impl<C: CircuitCurve> ProverIndex<C> {
             selectors: interpolate_all(&selector_values),
         };
 
-        let commit = |values: &Vec<C::ScalarField>| srs.commit_evaluations(domain.size(), values);
-        let masked = |values: &Vec<C::ScalarField>| {
-            let commitment = commit(values);
-            srs.blind(&commitment, &vec![C::ScalarField::ONE; commitment.chunks.len()])
+        let columns = sigma_values.iter().chain(&coefficient_values).chain(&selector_values);
+        let (expected, plain) = (columns.clone().count(), COLUMNS + PERMUTED_COLUMNS);
+        let commitments: Vec<Commitment<C>> = match known {
+            Some(points) if points.len() != expected => {
+                return Err(ProverError::Commitments { expected, got: points.len() });
+            }
+            Some(points) => points.iter().map(|p| Commitment { chunks: vec![*p] }).collect(),
+            None => columns
+                .enumerate()
+                .map(|(i, values)| {
+                    let commitment = srs.commit_evaluations(domain.size(), values);
+                    // Selectors get H once, so that none is the point at infinity.
+                    let ones = vec![C::ScalarField::ONE; commitment.chunks.len()];
+                    if i < plain { commitment } else { srs.blind(&commitment, &ones) }
+                })
+                .collect(),
         };
+        let at = |start: usize| commitments.iter().skip(start).cloned();
         let verifier = VerifierIndex {
             domain,
             max_poly_size: srs.size(),
@@ -110,10 +148,9 @@ impl<C: CircuitCurve> ProverIndex<C> {
             revision,
             public: circuit.public,
             previous: circuit.previous,
-            sigma: array(&sigma_values, commit),
-            coefficients: array(&coefficient_values, commit),
-            // Selectors get H once, so that none is the point at infinity.
-            selectors: array(&selector_values, masked),
+            sigma: array(at(0)),
+            coefficients: array(at(PERMUTED_COLUMNS)),
+            selectors: array(at(plain)),
             optional_selectors: [const { None }; 6],
             shifts,
             lookup: None,
@@ -194,8 +231,8 @@ impl<F: mina_poseidon::PoseidonField> FixedColumns<F> {
     }
 }
 
-fn array<T, U, const N: usize>(items: &[T], f: impl Fn(&T) -> U) -> [U; N] {
-    std::array::from_fn(|i| f(&items[i]))
+fn array<T, const N: usize>(mut items: impl Iterator<Item = T>) -> [T; N] {
+    std::array::from_fn(|_| items.next().expect("a commitment for every column was checked"))
 }
 
 fn interpolate_or_empty<F: mina_poseidon::PoseidonField>(

@@ -204,13 +204,14 @@ fn carried_digest<F: CycleField, I>(
         }
         sponge.squeeze(cs).into()
     };
-    suffix_choice(cs, carried.iter().map(|c| c.present.clone()).collect(), &mut hash_from)
+    let present: Vec<Boolean<F>> = carried.iter().map(|c| c.present.clone()).collect();
+    suffix_choice(cs, &present, &mut hash_from)
 }
 
 /// The value of `of(first)` for the first entry that is present.
 pub(crate) fn suffix_choice<F: CycleField, I>(
     cs: &mut CircuitBuilder<F, I>,
-    present: Vec<Boolean<F>>,
+    present: &[Boolean<F>],
     of: &mut impl FnMut(&mut CircuitBuilder<F, I>, usize) -> Linear<F>,
 ) -> Linear<F> {
     let mut result = None;

@@ -12,8 +12,8 @@ pub(crate) enum ShiftedVar<F> {
     /// `t = (s - 2^255 - 1)/2`, where scalars are the smaller field (mina's `Type1`).
     Halved(Linear<F>),
     /// `s - 2^255 = 2·high + low`, where they are the larger (mina's `Type2`). That `high` has 254
-    /// bits is asserted by [`ShiftedVar::scale`]. That leaves two forms of some scalars, the number
-    /// and the number plus the order. A transcript absorbs the form, so a prover has two tries.
+    /// bits is asserted by [`ShiftedVar::scale`]. Shifted values below `2^255` less the modulus have
+    /// two forms, which multiply alike and are one number in the scalars' field.
     Split {
         /// All bits but the lowest.
         high: Linear<F>,

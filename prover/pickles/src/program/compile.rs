@@ -1,10 +1,20 @@
 //! Compiling a program: its circuits, and their commitments.
 
-use std::{fmt::Debug, marker::PhantomData, sync::Arc};
+use std::{
+    fmt::Debug,
+    marker::PhantomData,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use ark_ec::AffineRepr;
-use kimchi::{ProverError, ProverIndex, ZK_ROWS, builder::BuildError};
-use mina_curves::{PallasConfig, Vesta, VestaConfig};
+use kimchi::{
+    CircuitCurve, ProverError, ProverIndex, VerifierIndex, ZK_ROWS,
+    builder::{BuildError, BuiltCircuit, CircuitField},
+};
+use mina_curves::{PallasConfig, Point, VestaConfig};
 use poly_commitment::Srs;
 use thiserror::Error;
 
@@ -13,10 +23,11 @@ use super::{
     erased::{AnyRule, CompiledRule},
 };
 use crate::{
+    cache::KeyCache,
     constants::{STEP_ROUNDS, WRAP_ROUNDS},
     key::VerificationKey,
     proof::ProofsVerified,
-    rule::Rule,
+    rule::{Rule, Slot},
     step::{self, KEY_POINTS, SIDE_LOADED_DOMAINS, StepParameters},
     wrap::{self, Branch, WrapParameters},
 };
@@ -64,26 +75,45 @@ pub enum CompileError {
         /// Its rows.
         rows: usize,
     },
-    /// The wrap circuit is smaller than the domain that the step circuits expect of it.
-    #[error("the wrap circuit's domain: expected 2^{expected}, got 2^{got}")]
+    /// The wrap circuit fits a smaller domain than step circuits were told.
+    #[error("the wrap circuit's domain: expected {expected} rows, got {got}")]
     WrapDomain {
-        /// The base-2 logarithm that the step circuits expect.
-        expected: u32,
-        /// That of the finished circuit.
-        got: u32,
+        /// What step circuits were told.
+        expected: usize,
+        /// What it has.
+        got: usize,
     },
-    /// The wrap circuit's commitments are no key: one is the point at infinity.
-    #[error("the wrap circuit's commitments cannot be encoded")]
-    Degenerate,
+    /// A key has a point at infinity, which cannot be encoded: the program's own, or that of another
+    /// that a rule names.
+    #[error("{of}: a commitment is the point at infinity")]
+    Degenerate {
+        /// The rule that names the key, or `"wrap"`.
+        of: &'static str,
+    },
+    /// Rules of a program without earlier proofs have statements of different lengths. The hash of a
+    /// statement does not contain its length, so that one could be taken for another with a zero at
+    /// its end.
+    #[error("rule {rule}: a statement of {got} elements, where another rule has {expected}")]
+    StatementLength {
+        /// The rule.
+        rule: &'static str,
+        /// What another rule has.
+        expected: usize,
+        /// What this one has.
+        got: usize,
+    },
 }
 
 /// Compiles a rule, given what fixes its circuit.
-type Compile = Box<dyn Fn(&StepParameters) -> Result<Arc<dyn AnyRule>, CompileError>>;
+type Compile =
+    Box<dyn Fn(&StepParameters, Option<&KeyCache>) -> Result<Arc<dyn AnyRule>, CompileError>>;
 
 /// Collects the rules of a program.
 pub struct ProgramBuilder {
     width: ProofsVerified,
     rules: Vec<Compile>,
+    cache: Option<KeyCache>,
+    number: u64,
 }
 
 impl Debug for ProgramBuilder {
@@ -97,14 +127,22 @@ impl Debug for ProgramBuilder {
 
 impl ProgramBuilder {
     pub(super) fn new(width: ProofsVerified) -> Self {
-        Self { width, rules: Vec::new() }
+        static PROGRAMS: AtomicU64 = AtomicU64::new(0);
+        let number = PROGRAMS.fetch_add(1, Ordering::Relaxed);
+        Self { width, rules: Vec::new(), cache: None, number }
+    }
+
+    /// Keeps what compiling computes in `cache`, and uses what is there.
+    pub fn cache(&mut self, cache: KeyCache) {
+        self.cache = Some(cache);
     }
 
     /// Adds a rule.
     pub fn rule<R: Rule<Input: Debug>>(&mut self, rule: R) -> RuleHandle<R> {
         let width = self.width.count();
-        self.rules.push(Box::new(move |parameters| compile_rule(&rule, width, parameters)));
-        RuleHandle { index: self.rules.len() - 1, rule: PhantomData }
+        self.rules
+            .push(Box::new(move |parameters, cache| compile_rule(&rule, width, parameters, cache)));
+        RuleHandle { program: self.number, index: self.rules.len() - 1, rule: PhantomData }
     }
 
     /// Builds all circuits and commits to them.
@@ -135,8 +173,17 @@ impl ProgramBuilder {
         if size < self.expected_wrap_size() {
             return Ok(None);
         }
-        let rules =
-            self.rules.iter().map(|compile| compile(parameters)).collect::<Result<Vec<_>, _>>()?;
+        let cache = self.cache.as_ref();
+        // The wrap domain's basis is in step circuits, so it comes first.
+        keep_basis(&parameters.srs, size, cache);
+        let rules = self
+            .rules
+            .iter()
+            .map(|compile| compile(parameters, cache))
+            .collect::<Result<Vec<_>, _>>()?;
+        if self.width == ProofsVerified::N0 {
+            check_lengths(&rules)?;
+        }
         let branches: Vec<Branch> = rules.iter().map(|rule| branch(rule.index())).collect();
         let wrap_parameters = WrapParameters {
             width: self.width,
@@ -149,15 +196,14 @@ impl ProgramBuilder {
             return Ok(None);
         }
         let kimchi = |error| CompileError::Kimchi { circuit: "wrap", error };
-        let index =
-            ProverIndex::new(circuit.circuit().clone(), parameters.srs.clone()).map_err(kimchi)?;
-        // The step circuits have the domain of the program's own proofs built in.
-        let (expected, got) = (parameters.wrap_domain, index.verifier_index().domain.log_size());
+        let index = prover_index(&circuit, &parameters.srs, cache).map_err(kimchi)?;
+        let (expected, got) = (size, index.verifier_index().domain.size());
         if expected != got {
             return Err(CompileError::WrapDomain { expected, got });
         }
         let key = verification_key(self.width, &index)?;
         Ok(Some(Program {
+            number: self.number,
             width: self.width,
             rules,
             wrap_index: index,
@@ -179,11 +225,17 @@ fn compile_rule<R: Rule<Input: Debug>>(
     rule: &R,
     width: usize,
     parameters: &StepParameters,
+    cache: Option<&KeyCache>,
 ) -> Result<Arc<dyn AnyRule>, CompileError> {
     let name = rule.name();
     let slots = rule.previous();
     if slots.len() > width {
         return Err(CompileError::Previous { rule: name, expected: width, got: slots.len() });
+    }
+    for slot in &slots {
+        if let Slot::Program(key) = slot {
+            check_key(name, key)?;
+        }
     }
     let step = step::build(rule, parameters)
         .map_err(|error| CompileError::Build { circuit: name, error })?;
@@ -192,18 +244,78 @@ fn compile_rule<R: Rule<Input: Debug>>(
         return Err(CompileError::Previous { rule: name, expected, got });
     }
     let srs = Srs::<VestaConfig>::shared(1 << STEP_ROUNDS);
-    let index = ProverIndex::new(step.circuit.circuit().clone(), srs)
+    let index = prover_index(&step.circuit, &srs, cache)
         .map_err(|error| CompileError::Kimchi { circuit: name, error })?;
     Ok(Arc::new(CompiledRule { name, slots, step, index }))
 }
 
+/// No point may be at infinity: it has no coordinates.
+fn check_key(of: &'static str, key: &VerificationKey) -> Result<(), CompileError> {
+    match key.points().any(AffineRepr::is_zero) {
+        true => Err(CompileError::Degenerate { of }),
+        false => Ok(()),
+    }
+}
+
+/// All statements must have one length.
+fn check_lengths(rules: &[Arc<dyn AnyRule>]) -> Result<(), CompileError> {
+    let Some(expected) = rules.first().map(|rule| rule.statement_length()) else { return Ok(()) };
+    match rules.iter().find(|rule| rule.statement_length() != expected) {
+        Some(rule) => {
+            let (rule, got) = (rule.name(), rule.statement_length());
+            Err(CompileError::StatementLength { rule, expected, got })
+        }
+        None => Ok(()),
+    }
+}
+
+/// Prepares a circuit for proofs; what takes curve operations may be in the cache.
+fn prover_index<C: CircuitCurve<ScalarField: CircuitField>>(
+    circuit: &BuiltCircuit<C::ScalarField>,
+    srs: &Arc<Srs<C>>,
+    cache: Option<&KeyCache>,
+) -> Result<ProverIndex<C>, ProverError> {
+    let Some(cache) = cache else {
+        return ProverIndex::new(circuit.circuit().clone(), srs.clone());
+    };
+    let size = (circuit.rows() + ZK_ROWS).next_power_of_two();
+    if size <= srs.size() {
+        keep_basis(srs, size, Some(cache));
+    }
+    let digest: String = circuit.digest().iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut computed = None;
+    let points = cache.get_or_compute::<C>(&format!("circuit-{digest}"), KEY_POINTS, || {
+        let index = computed.insert(ProverIndex::new(circuit.circuit().clone(), srs.clone()));
+        index.as_ref().map_or(Vec::new(), |index| points(index.verifier_index()))
+    });
+    match computed {
+        Some(index) => index,
+        None => ProverIndex::with_commitments(circuit.circuit().clone(), srs.clone(), &points),
+    }
+}
+
+/// Takes a Lagrange basis from the cache, or puts it there.
+fn keep_basis<C: CircuitCurve>(srs: &Srs<C>, size: usize, cache: Option<&KeyCache>) {
+    let Some(cache) = cache else { return };
+    let name = format!("lagrange-{}-{size}", srs.size());
+    let points = cache.get_or_compute::<C>(&name, size, || {
+        srs.lagrange_basis(size).iter().flat_map(|c| c.chunks.clone()).collect()
+    });
+    srs.provide_lagrange_basis(size, points);
+}
+
+/// All commitments of a circuit, in the key's order.
+fn points<C: CircuitCurve>(index: &VerifierIndex<C>) -> Vec<Point<C>> {
+    index.commitments().iter().flat_map(|commitment| commitment.chunks.iter().copied()).collect()
+}
+
 pub(super) fn branch(index: &ProverIndex<VestaConfig>) -> Branch {
     let verifier = index.verifier_index();
-    let commitments =
-        verifier.sigma.iter().chain(&verifier.coefficients).chain(&verifier.selectors);
-    let points: Vec<Vesta> = commitments.flat_map(|c| c.chunks.first().copied()).collect();
-    debug_assert_eq!(points.len(), KEY_POINTS);
-    Branch { points, digest: index.digest(), domain_log2: verifier.domain.log_size() as u8 }
+    Branch {
+        points: points(verifier),
+        digest: index.digest(),
+        domain_log2: verifier.domain.log_size() as u8,
+    }
 }
 
 fn verification_key(
@@ -215,7 +327,7 @@ fn verification_key(
         .iter()
         .position(|log| *log == verifier.domain.log_size())
         .and_then(ProofsVerified::from_count)
-        .ok_or(CompileError::Degenerate)?;
+        .ok_or(CompileError::WrapTooLarge { rows: verifier.domain.size() })?;
     let point = |commitment: &poly_commitment::Commitment<PallasConfig>| {
         commitment.chunks.first().copied().unwrap_or_default()
     };
@@ -226,6 +338,6 @@ fn verification_key(
         coefficients: verifier.coefficients.each_ref().map(point),
         selectors: verifier.selectors.each_ref().map(point),
     };
-    let degenerate = key.points().any(AffineRepr::is_zero);
-    if degenerate { Err(CompileError::Degenerate) } else { Ok(key) }
+    check_key("wrap", &key)?;
+    Ok(key)
 }

@@ -19,6 +19,9 @@ pub(super) trait AnyRule: Debug + Send + Sync {
 
     fn index(&self) -> &ProverIndex<VestaConfig>;
 
+    /// Elements of what it proves.
+    fn statement_length(&self) -> usize;
+
     /// The witness, and the statement.
     fn witness(
         &self,
@@ -51,6 +54,10 @@ impl<I: Debug + Send + Sync + 'static> AnyRule for CompiledRule<I> {
 
     fn index(&self) -> &ProverIndex<VestaConfig> {
         &self.index
+    }
+
+    fn statement_length(&self) -> usize {
+        self.step.app_state.len()
     }
 
     fn witness(

@@ -186,7 +186,7 @@ pub(crate) fn verify<I: Send + Sync + 'static>(
 
     let messages = cs.region("messages", |cs| step_messages(cs, key, previous, &statement));
     let public = cs.region("public input", |cs| {
-        let public = wrap_public_input(cs, &statement, messages);
+        let public = wrap_public_input(cs, &statement, &messages);
         let bases = match &key.domain {
             Some(domain) => {
                 let sizes = SIDE_LOADED_DOMAINS.map(|log| 1 << log);
@@ -289,7 +289,7 @@ fn step_messages<I>(
 ) -> Linear<Fp> {
     let mut sponge = key.sponge.clone();
     absorb_all(cs, &mut sponge, &previous.app_state);
-    suffix_choice(cs, statement.present.clone(), &mut |cs, first| {
+    suffix_choice(cs, &statement.present, &mut |cs, first| {
         if previous.app_state.is_empty() && first == MAX_PROOFS_VERIFIED {
             return key.digest.clone();
         }
@@ -308,7 +308,7 @@ fn step_messages<I>(
 fn wrap_public_input<I>(
     cs: &mut StepBuilder<I>,
     statement: &Statement,
-    messages: Linear<Fp>,
+    messages: &Linear<Fp>,
 ) -> Vec<Public<Fp>> {
     let mut public: Vec<Public<Fp>> = (0..place::BRANCH)
         .map(|place| {

@@ -2,13 +2,15 @@
 
 use std::sync::OnceLock;
 
+use ark_ec::AffineRepr;
 use ark_ff::Field;
 use kimchi::builder::{Boolean, Linear};
 use mina_curves::Fp;
 use pickles::{
-    PreviousStatement, Program, ProofFile, ProofsVerified, ProveError, ProvedStatement, Rule,
-    RuleHandle, RuleStatement, Slot, StepBuilder, StepKey, VerificationKey, VerifyError,
-    example::{Increment, Leaf, Merge},
+    CompileError, KeyCache, PreviousStatement, Program, ProofFile, ProofsVerified, ProveError,
+    ProvedStatement, Rule, RuleHandle, RuleStatement, Slot, StepBuilder, StepKey, VerificationKey,
+    VerifyError,
+    example::{Increment, Leaf, Merge, Sums},
     verify,
 };
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
@@ -141,22 +143,29 @@ fn what_does_not_hold_is_not_proved() {
         other => panic!("{other:?}"),
     };
 
-    // Another statement than the proof's.
+    // Another statement than the proof's: verified, and seen by the circuit.
     let mut lie = nine.clone();
     lie.app_state[0] += Fp::ONE;
-    let reason = unsatisfied(program.prove(*increment, true, &[Some(lie)], &mut rng));
+    let error = program.prove(*increment, true, &[Some(lie.clone())], &mut rng).unwrap_err();
+    assert!(matches!(error, ProveError::Earlier { index: 0, .. }), "{error}");
+    let reason = unsatisfied(program.prove_trusting(*increment, true, &[Some(lie)], &mut rng));
     assert!(reason.contains("proof 0"), "{reason}");
     // A proof where a base case was asked for, and the reverse.
-    unsatisfied(program.prove(*increment, false, &[Some(nine.clone())], &mut rng));
-    unsatisfied(program.prove(*increment, true, &[None], &mut rng));
+    unsatisfied(program.prove_trusting(*increment, false, &[Some(nine.clone())], &mut rng));
+    unsatisfied(program.prove_trusting(*increment, true, &[None], &mut rng));
     // A proof under another key.
     let foreign_proof = ProvedStatement { key: None, ..o1js("n2_merge") };
     let previous = [Some(nine.clone()), Some(foreign_proof)];
-    unsatisfied(program.prove(*merge, (), &previous, &mut rng));
+    unsatisfied(program.prove_trusting(*merge, (), &previous, &mut rng));
+    // A proof with another accumulator.
+    let mut accumulator = nine.clone();
+    accumulator.proof.wrap.opening.sg = mina_curves::Pallas::generator();
+    let error = program.prove(*increment, true, &[Some(accumulator)], &mut rng).unwrap_err();
+    assert!(matches!(error, ProveError::Earlier { index: 0, .. }), "{error}");
     // A proof with another opening.
     let mut forged = nine.clone();
     forged.proof.wrap.opening.z1 += mina_curves::Fq::ONE;
-    unsatisfied(program.prove(*increment, true, &[Some(forged)], &mut rng));
+    unsatisfied(program.prove_trusting(*increment, true, &[Some(forged)], &mut rng));
 
     let error = program.prove(*increment, true, &[], &mut rng).unwrap_err();
     assert!(matches!(error, ProveError::Previous { expected: 1, got: 0, .. }), "{error}");
@@ -164,7 +173,7 @@ fn what_does_not_hold_is_not_proved() {
     let error = program.prove(*foreign, (), &previous, &mut rng).unwrap_err();
     assert!(matches!(error, ProveError::MissingKey { index: 1 }), "{error}");
     let previous = [Some(o1js("n0_hash")), Some(optional_gates())];
-    let error = program.prove(*foreign, (), &previous, &mut rng).unwrap_err();
+    let error = program.prove_trusting(*foreign, (), &previous, &mut rng).unwrap_err();
     assert!(matches!(error, ProveError::Unsupported { index: 1, .. }), "{error}");
 }
 
@@ -176,10 +185,52 @@ fn optional_gates() -> ProvedStatement {
 }
 
 #[test]
+fn keys_are_kept() {
+    let folder = std::env::temp_dir().join(format!("zeko-keys-{}", std::process::id()));
+    let compile = || Sums::compile(ProofsVerified::N0, Some(KeyCache::new(&folder))).unwrap();
+    let key = compile().program.verification_key().clone();
+    let files = || std::fs::read_dir(&folder).unwrap().count();
+    // Two circuits, and the bases of their domains.
+    assert_eq!(files(), 4);
+    let again = compile();
+    assert_eq!(files(), 4);
+    assert_eq!(*again.program.verification_key(), key);
+    let proved = again.prove(&mut rng()).unwrap();
+    assert_eq!(verify(&key, &proved.app_state, &proved.proof, &mut rng()), Ok(()));
+
+    // What was damaged is made anew.
+    for file in std::fs::read_dir(&folder).unwrap() {
+        let path = file.unwrap().path();
+        let mut bytes = std::fs::read(&path).unwrap();
+        let place = bytes.len() / 2;
+        bytes[place] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+    }
+    assert_eq!(*compile().program.verification_key(), key);
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
 fn programs_that_cannot_be() {
     assert!(Program::builder(ProofsVerified::N1).compile().is_err());
     let mut builder = Program::builder(ProofsVerified::N1);
     builder.rule(Merge);
     let error = builder.compile().unwrap_err();
     assert!(error.to_string().contains("expected at most 1"), "{error}");
+
+    // A handle of another program.
+    let Programs { program, leaf, .. } = programs();
+    let mut builder = Program::builder(ProofsVerified::N2);
+    let other = builder.rule(Leaf);
+    let error = program.prove(other, Fp::ONE, &[], &mut rng()).unwrap_err();
+    assert!(matches!(error, ProveError::UnknownRule), "{error}");
+    assert!(program.prove(*leaf, Fp::ONE, &[], &mut rng()).is_ok());
+
+    // A key with a point at infinity.
+    let (mut known, ..) = file("n0_hash").decode().unwrap();
+    known.sigma[0] = mina_curves::Pallas::zero();
+    let mut builder = Program::builder(ProofsVerified::N2);
+    builder.rule(Foreign { known });
+    let error = builder.compile().unwrap_err();
+    assert!(matches!(error, CompileError::Degenerate { of: "foreign" }), "{error}");
 }

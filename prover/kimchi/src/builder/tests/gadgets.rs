@@ -6,7 +6,9 @@ use mina_curves::{Fp, Fq, PastaCurve, Point, ScalarChallenge};
 use mina_poseidon::{Kimchi, Permutation, Sponge, hash};
 
 use super::{Lab, rng};
-use crate::builder::{CircuitField, PointVar, SpongeVar, Values, scale_endo, scale_shifted};
+use crate::builder::{
+    ChallengeVar, CircuitField, PointVar, SpongeVar, Values, scale_endo, scale_shifted,
+};
 
 fn elements<F: CircuitField, const N: usize>(seed: u64) -> [F; N] {
     let mut rng = rng(seed);
@@ -338,6 +340,101 @@ fn endo_scale<F: CircuitField>(digest: &str) {
 fn scaling_by_challenges() {
     endo_scale::<Fp>("375efeead82b05ce3c2a662b89a90892cc3f7f59ab2559e90f72a8fe945996ef");
     endo_scale::<Fq>("9787d2cdf4c323dcf1c5cdb60505c3fc1dee322d7effa91a60c355ef762c18c6");
+}
+
+/// `scale_challenge` rests on no gate but `VarBaseMul` and `CompleteAdd`.
+fn scale_by_challenge<F: CircuitField>(digest: &str) {
+    let lab = Lab::<F, (Point<F::Curve>, F)>::new(|cs| {
+        let p = PointVar::witness(cs, |v: &Values<'_, F, (Point<F::Curve>, F)>| v.input().0);
+        let raw = cs.witness(|v| v.input().1);
+        let challenge = ChallengeVar::new(cs, raw);
+        let product = cs.region("scale", |cs| p.scale_challenge(cs, &challenge));
+        expose_point(cs, &product);
+    });
+    let p = point::<F>(59);
+    for challenge in challenges() {
+        let expected = scale_endo::<F::Curve>(&p, challenge);
+        assert_eq!(public(&lab, &(p, challenge.raw())), coordinates(&expected));
+    }
+    lab.forge(&(p, challenges()[3].raw()), 1, &doubling_cells(&lab));
+    assert!(lab.circuit.gates().iter().all(|g| g.kind != crate::GateKind::EndoMul));
+    // A doubling, twice 26 rows, two additions; two offsets and three images in halves, of which one
+    // shares a row with the point.
+    assert_eq!(lab.circuit.rows_in("scale"), 1 + 2 * 26 + 2 + 2);
+    assert_eq!(lab.digest(), digest);
+}
+
+#[test]
+fn scaling_by_challenges_without_endo_mul() {
+    scale_by_challenge::<Fp>("08e1cf215e598f7b1e92ceed0f354c3f1a5ba293413f588b3dca4ea2d1b92f3c");
+    scale_by_challenge::<Fq>("5a85c32b4f2cbaf7e83c0b89da3dc3d158d1f77de1d3b5406829bed51e5ea9a3");
+}
+
+/// Scaling by numbers of 254 bits, and by numbers below both moduli.
+fn scale_bounded<F: CircuitField>() {
+    let lab = |common: bool| {
+        Lab::<F, (Point<F::Curve>, F)>::new(move |cs| {
+            let p = PointVar::witness(cs, |v: &Values<'_, F, (Point<F::Curve>, F)>| v.input().0);
+            let k = cs.witness(|v| v.input().1);
+            let product = match common {
+                true => p.scale_shifted_common(cs, k),
+                false => p.scale_shifted_254(cs, k),
+            };
+            expose_point(cs, &product);
+        })
+    };
+    let p = point::<F>(60);
+    let top = F::from(2u64).pow([254]);
+    let other = <<F::Curve as ark_ec::CurveConfig>::ScalarField as ark_ff::PrimeField>::MODULUS;
+    // The largest number below both moduli.
+    let largest = F::from_bigint(other).map_or(-F::ONE, |modulus| modulus - F::ONE);
+    let [k] = elements(61);
+    for (common, k) in [
+        (false, F::ZERO),
+        (false, top - F::ONE),
+        (true, F::ZERO),
+        (true, top),
+        (true, largest),
+        (true, k),
+    ] {
+        let expected = scale_shifted::<F::Curve>(&p, k, 255);
+        assert_eq!(public(&lab(common), &(p, k)), coordinates(&expected), "{k}");
+    }
+    for k in [top, top + F::ONE, -F::ONE] {
+        assert!(!lab(false).rejects(&(p, k)).is_empty(), "{k} has 255 bits");
+    }
+    if largest != -F::ONE {
+        for k in [largest + F::ONE, -F::ONE] {
+            assert!(!lab(true).rejects(&(p, k)).is_empty(), "{k} is above the other modulus");
+        }
+    }
+    for common in [false, true] {
+        let lab = lab(common);
+        lab.forge(&(p, top - F::from(5u64)), 1, &doubling_cells(&lab));
+    }
+}
+
+#[test]
+fn scaling_by_bounded_numbers() {
+    scale_bounded::<Fp>();
+    scale_bounded::<Fq>();
+}
+
+#[test]
+fn ranges_two_bits_short_of_a_row() {
+    for bits in [14, 126] {
+        let lab = Lab::<Fp, Fp>::new(|cs| {
+            let x = cs.witness(|v| *v.input());
+            cs.region("range", |cs| cs.assert_bits(x, bits));
+            cs.expose(x);
+        });
+        let bound = Fp::from(2u64).pow([bits as u64]);
+        assert_eq!(public(&lab, &(bound - Fp::from(1u64))), [bound - Fp::from(1u64)]);
+        assert!(!lab.rejects(&bound).is_empty());
+        assert!(!lab.rejects(&(bound * Fp::from(4u64) - Fp::from(1u64))).is_empty());
+        lab.forge(&(bound - Fp::from(7u64)), 0, &[]);
+        assert!(lab.circuit.rows_in("range") <= bits.div_ceil(16) + 1);
+    }
 }
 
 fn endo_scalar<F: CircuitField>(digest: &str) {
