@@ -3,8 +3,8 @@
 //! A file holds points of a curve: the commitments of one circuit, named by the circuit's digest, or
 //! a Lagrange basis, named by its sizes. It begins with a version and ends with a checksum of all
 //! before; whatever does not read as exactly the points asked for is computed again and written
-//! anew. The checksum is against accidents. Who can write to the folder can make a prover fail, but
-//! no verifier accept: verifiers do not read it.
+//! anew. The checksum is against accidents, not against who can write to the folder: the commitments
+//! in it become the program's verification key, so trust it like the program itself.
 
 use std::{
     fs::{self, File},

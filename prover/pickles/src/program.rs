@@ -3,6 +3,8 @@
 mod compile;
 mod erased;
 mod previous;
+#[cfg(test)]
+mod tests;
 
 use std::{marker::PhantomData, sync::Arc};
 

@@ -309,7 +309,7 @@ fn points<C: CircuitCurve>(index: &VerifierIndex<C>) -> Vec<Point<C>> {
     index.commitments().iter().flat_map(|commitment| commitment.chunks.iter().copied()).collect()
 }
 
-fn branch(index: &ProverIndex<VestaConfig>) -> Branch {
+pub(super) fn branch(index: &ProverIndex<VestaConfig>) -> Branch {
     let verifier = index.verifier_index();
     Branch {
         points: points(verifier),
