@@ -6,7 +6,7 @@ use mina_curves::Fp;
 use rand::{CryptoRng, RngCore};
 
 use crate::{
-    CompileError, KeyCache, PreviousStatement, Program, ProofsVerified, ProveError,
+    CompileError, Job, KeyCache, PreviousStatement, Program, ProofsVerified, ProveError,
     ProvedStatement, Rule, RuleHandle, RuleStatement, Slot, StepBuilder, StepInput, StepKey,
 };
 
@@ -134,5 +134,32 @@ impl Sums {
         let Some(merge) = self.merge else { return Ok(ten) };
         let one = program.prove(increment, false, &[None], rng)?;
         program.prove(merge, (), &[Some(ten), Some(one)], rng)
+    }
+
+    /// A proof of the sum of the squares of `roots` by a tree of merges, whose leaves and then whose
+    /// levels are proved several proofs at once. Needs width 2; gives nothing for no roots.
+    ///
+    /// # Errors
+    ///
+    /// [`ProveError`]; none is expected.
+    pub fn prove_tree(
+        &self,
+        roots: &[Fp],
+        rng: &mut (impl RngCore + CryptoRng),
+    ) -> Result<Option<ProvedStatement>, ProveError> {
+        let merge = self.merge.ok_or(ProveError::UnknownRule)?;
+        let leaves = roots.iter().map(|root| Job { input: *root, previous: vec![] }).collect();
+        let proved = self.program.prove_all(self.leaf, leaves, rng);
+        let mut level = proved.into_iter().collect::<Result<Vec<_>, _>>()?;
+        while level.len() > 1 {
+            let odd = if level.len() % 2 == 1 { level.pop() } else { None };
+            let pairs = level.chunks_exact(2);
+            let jobs = pairs
+                .map(|pair| Job { input: (), previous: pair.iter().cloned().map(Some).collect() });
+            let proved = self.program.prove_all(merge, jobs.collect(), rng);
+            level = proved.into_iter().collect::<Result<Vec<_>, _>>()?;
+            level.extend(odd);
+        }
+        Ok(level.pop())
     }
 }

@@ -34,7 +34,9 @@ pub use constants::{MAX_PROOFS_VERIFIED, STEP_ROUNDS, WRAP_PUBLIC_INPUTS, WRAP_R
 pub use deferred::DeferredValues;
 pub use json::{JsonError, ProofFile, ProofJson, VerificationKeyJson};
 pub use key::{KeyError, VerificationKey};
-pub use program::{CompileError, Program, ProgramBuilder, ProveError, ProvedStatement, RuleHandle};
+pub use program::{
+    CompileError, Job, Program, ProgramBuilder, ProveError, ProvedStatement, RuleHandle,
+};
 pub use proof::{
     BranchData, Plonk, Proof, ProofState, ProofsVerified, StepEvaluations, StepFlags, StepMessages,
     WrapMessages,

@@ -2,6 +2,7 @@
 
 mod compile;
 mod erased;
+mod many;
 mod previous;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ use crate::{
 };
 
 pub use compile::{CompileError, ProgramBuilder};
+pub use many::Job;
 
 use erased::AnyRule;
 use previous::Earlier;

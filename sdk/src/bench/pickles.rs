@@ -47,22 +47,23 @@ fn measure(report: &Report, width: usize, baseline: Option<&Baseline>) -> Result
 
     let start = Instant::now();
     let width = ProofsVerified::from_count(width).context("widths are 0, 1 and 2")?;
-    let Sums { program, leaf, increment, merge } = Sums::compile(width, None)?;
+    let sums = Sums::compile(width, None)?;
+    let Sums { program, leaf, increment, merge } = &sums;
     time("compile", start.elapsed().as_secs_f64(), baseline.map(|b| b.compile));
 
     let start = Instant::now();
-    let nine = program.prove(leaf, Fp::from(3u64), &[], &mut rng)?;
+    let nine = program.prove(*leaf, Fp::from(3u64), &[], &mut rng)?;
     let mut seconds = start.elapsed().as_secs_f64();
     time("prove a leaf", seconds, baseline.map(|b| b.leaf));
     let mut proved = nine.clone();
     if let Some(increment) = increment {
         let start = Instant::now();
-        proved = program.prove(increment, true, &[Some(nine.clone())], &mut rng)?;
+        proved = program.prove(*increment, true, &[Some(nine.clone())], &mut rng)?;
         seconds = start.elapsed().as_secs_f64();
     }
     if let Some(merge) = merge {
         let start = Instant::now();
-        proved = program.prove(merge, (), &[Some(proved), Some(nine)], &mut rng)?;
+        proved = program.prove(*merge, (), &[Some(proved), Some(nine)], &mut rng)?;
         seconds = start.elapsed().as_secs_f64();
     }
     time("prove the widest rule", seconds, baseline.map(|b| b.prove));
@@ -70,6 +71,13 @@ fn measure(report: &Report, width: usize, baseline: Option<&Baseline>) -> Result
     let start = Instant::now();
     verify(program.verification_key(), &proved.app_state, &proved.proof, &mut rng)?;
     time("verify", start.elapsed().as_secs_f64(), baseline.map(|b| b.verify));
+
+    if merge.is_some() {
+        let start = Instant::now();
+        sums.prove_tree(&[1u64, 2, 3, 4].map(Fp::from), &mut rng)?;
+        let theirs = baseline.map(|b| 4.0 * b.leaf + 3.0 * b.prove);
+        time("prove a tree of 4 leaves", start.elapsed().as_secs_f64(), theirs);
+    }
 
     report.memory("proof", &size, encode_proof(&proved.proof).len() as u64);
     if let Some(bytes) = peak_memory() {

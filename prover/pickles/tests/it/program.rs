@@ -106,8 +106,8 @@ fn leaf(root: u64) -> ProvedStatement {
 
 #[test]
 fn rules_of_every_width_and_a_tree() {
-    let Programs { program, increment, merge, .. } = programs();
-    let nine = leaf(3);
+    let Programs { program, leaf, increment, merge, .. } = programs();
+    let nine = program.prove(*leaf, Fp::from(3u64), &[], &mut rng()).unwrap();
     assert_valid(&nine);
     let ten = program.prove(*increment, true, &[Some(nine)], &mut rng()).unwrap();
     assert_valid(&ten);
@@ -115,22 +115,28 @@ fn rules_of_every_width_and_a_tree() {
     assert_valid(&one);
     let eleven = program.prove(*merge, (), &[Some(ten), Some(one)], &mut rng()).unwrap();
     assert_valid(&eleven);
-    let twentytwo =
-        program.prove(*merge, (), &[Some(eleven.clone()), Some(eleven)], &mut rng()).unwrap();
-    assert_valid(&twentytwo);
-    assert_eq!(twentytwo.app_state, [Fp::from(22u64)]);
+    assert_eq!(eleven.app_state, [Fp::from(11u64)]);
+}
+
+#[test]
+fn a_tree_whose_levels_are_proved_at_once() {
+    let sums = Sums::compile(ProofsVerified::N2, None).unwrap();
+    let roots = [1u64, 2, 3].map(Fp::from);
+    let tree = sums.prove_tree(&roots, &mut rng()).unwrap().unwrap();
+    assert_eq!(tree.app_state, [Fp::from(14u64)]);
+    let key = sums.program.verification_key();
+    assert_eq!(verify(key, &tree.app_state, &tree.proof, &mut rng()), Ok(()));
+    assert!(sums.prove_tree(&[], &mut rng()).unwrap().is_none());
 }
 
 #[test]
 fn proofs_of_o1js_inside_ours() {
     let Programs { program, foreign, .. } = programs();
-    for side_loaded in ["n2_merge", "n2_leaf1"] {
-        let previous = [Some(o1js("n0_hash")), Some(o1js(side_loaded))];
-        let proved = program.prove(*foreign, (), &previous, &mut rng()).unwrap();
-        assert_valid(&proved);
-        let key = previous[1].as_ref().and_then(|p| p.key.as_ref()).unwrap();
-        assert_eq!(proved.app_state[4], key.hash());
-    }
+    let previous = [Some(o1js("n0_hash")), Some(o1js("n2_merge"))];
+    let proved = program.prove(*foreign, (), &previous, &mut rng()).unwrap();
+    assert_valid(&proved);
+    let key = previous[1].as_ref().and_then(|p| p.key.as_ref()).unwrap();
+    assert_eq!(proved.app_state[4], key.hash());
 }
 
 #[test]
