@@ -1,0 +1,5 @@
+//! Tests of the sequencer through its public interface.
+
+mod clients;
+mod fixture;
+mod server;
