@@ -1,4 +1,5 @@
 //! Tests of the sequencer through its public interface.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 mod clients;
 mod fixture;
