@@ -3,6 +3,8 @@
 mod kimchi;
 mod ledger;
 mod report;
+mod sequencer;
 
 pub(crate) use kimchi::kimchi;
 pub(crate) use ledger::ledger;
+pub(crate) use sequencer::sequencer;

@@ -93,6 +93,15 @@ enum Bench {
         #[arg(long)]
         quick: bool,
     },
+    /// A sequencer with its clients, in this process: commands a second, delays, block time.
+    Sequencer {
+        /// One JSON object a line instead of a table.
+        #[arg(long)]
+        json: bool,
+        /// Small sizes, for a look or a check.
+        #[arg(long)]
+        quick: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -103,6 +112,7 @@ fn main() -> ExitCode {
         Command::Prove(Prove::Kimchi { log2, out }) => prove::kimchi(log2, out.as_deref()),
         Command::Bench(Bench::Kimchi { json, max_log2 }) => bench::kimchi(json, max_log2),
         Command::Bench(Bench::Ledger { json, quick }) => bench::ledger(json, quick),
+        Command::Bench(Bench::Sequencer { json, quick }) => bench::sequencer(json, quick),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

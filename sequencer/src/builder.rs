@@ -19,7 +19,7 @@ use crate::{
     graphql::{Block, NodeEvent},
     log::Record,
     pool::{Checked, Dropped},
-    shared::{Confirmed, Guard, Shared, now_ms},
+    shared::{Guard, Shared, now_ms},
     store::{BlockWrite, Tip, field},
 };
 
@@ -209,17 +209,14 @@ impl Builder {
         }
         let Some(opening) = self.engine.opening() else { return };
         let first = self.engine.executed() - outcome.included.len();
-        let confirmed = |(index, included): (usize, &crate::graphql::Included)| Confirmed {
-            hash: included.hash,
-            place: PreConfirmation {
-                chain: self.shared.chain,
-                generation: opening.generation,
-                height: opening.height,
-                parent: self.engine.parent(),
-                index: (first + index) as u32,
-                command: included.hash,
-                applied: included.failures.is_none(),
-            },
+        let confirmed = |(index, included): (usize, &crate::graphql::Included)| PreConfirmation {
+            chain: self.shared.chain,
+            generation: opening.generation,
+            height: opening.height,
+            parent: self.engine.parent(),
+            index: (first + index) as u32,
+            command: included.hash,
+            applied: included.failures.is_none(),
         };
         let all = outcome.included.iter().enumerate().map(confirmed).collect();
         // There may be nobody any more.

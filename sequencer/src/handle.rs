@@ -172,6 +172,11 @@ impl SequencerHandle {
         Some(SignedConfirmation { statement, signature, signer: self.shared.producer })
     }
 
+    /// What is executed from now on, as soon as it is safe; not yet signed.
+    pub fn confirmations(&self) -> broadcast::Receiver<Arc<Vec<PreConfirmation>>> {
+        self.shared.confirmations.subscribe()
+    }
+
     /// Closed batches from a number on.
     pub fn batches(&self, from: u64, limit: usize) -> Vec<BatchRecord> {
         self.shared.store.batches(from, limit.min(MAX_CHAIN)).unwrap_or_default()

@@ -357,7 +357,7 @@ async fn confirmations(
     pending: PendingSubscriptionSink,
     node: &SequencerHandle,
 ) -> SubscriptionResult {
-    let mut all = node.shared.confirmations.subscribe();
+    let mut all = node.confirmations();
     let sink = pending.accept().await?;
     loop {
         let confirmed = tokio::select! {
@@ -368,7 +368,7 @@ async fn confirmations(
             Ok(confirmed) => {
                 let node = node.clone();
                 let signed = tokio::task::spawn_blocking(move || {
-                    let sign = |one: &crate::shared::Confirmed| node.sign(one.place);
+                    let sign = |one: &mina_ledger::rollup::PreConfirmation| node.sign(*one);
                     confirmed.iter().filter_map(sign).map(|one| confirmation_json(&one)).collect()
                 });
                 if !tell(&sink, &signed.await?).await? {

@@ -10,9 +10,8 @@ use std::{
 
 use mina_ledger::{
     Domain,
-    hash::TransactionHash,
     ledger::{FullLedger, Mask},
-    rollup::{BridgeRule, ChainId},
+    rollup::{BridgeRule, ChainId, PreConfirmation},
     types::{Amount, PrivateKey, PublicKey, Slot},
 };
 use tokio::sync::broadcast;
@@ -26,13 +25,6 @@ use crate::{
     store::Store,
     view::View,
 };
-
-/// What a pre-confirmation is made of; signed when it is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Confirmed {
-    pub(crate) hash: TransactionHash,
-    pub(crate) place: mina_ledger::rollup::PreConfirmation,
-}
 
 /// Shared by admission, block building and everything that answers questions.
 pub(crate) struct Shared {
@@ -50,7 +42,8 @@ pub(crate) struct Shared {
     pub(crate) log: Log,
     pub(crate) store: Store,
     pub(crate) events: broadcast::Sender<NodeEvent>,
-    pub(crate) confirmations: broadcast::Sender<Arc<Vec<Confirmed>>>,
+    /// What has been executed, to be signed by whoever passes it on.
+    pub(crate) confirmations: broadcast::Sender<Arc<Vec<PreConfirmation>>>,
     pub(crate) stop: CancellationToken,
     /// Why the sequencer has to end, if it has to.
     pub(crate) fatal: OnceLock<String>,

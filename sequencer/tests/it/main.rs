@@ -5,4 +5,5 @@ mod clients;
 mod fixture;
 mod flow;
 mod kit;
+mod process;
 mod server;
