@@ -1,0 +1,6 @@
+//! Tests of the sequencer through its public interface.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
+mod clients;
+mod fixture;
+mod server;
