@@ -264,6 +264,26 @@ pub enum SubmitError {
     },
 }
 
+impl SubmitError {
+    /// A short name, for metrics.
+    pub(crate) fn label(&self) -> &'static str {
+        match self {
+            Self::InvalidNonce { .. } => "nonce",
+            Self::FeePayerNotFound | Self::FeePayerNotPermitted => "fee payer",
+            Self::InsufficientFunds { .. } => "funds",
+            Self::InsufficientFee { .. } | Self::InsufficientReplaceFee { .. } => "fee",
+            Self::Duplicate => "duplicate",
+            Self::Expired => "expired",
+            Self::Overloaded { .. } => "full",
+            Self::InvalidSignature { .. } => "signature",
+            Self::InvalidProof { .. } => "proof",
+            Self::Malformed { .. } => "malformed",
+            Self::Reserved => "reserved",
+            Self::Unavailable { .. } => "unavailable",
+        }
+    }
+}
+
 /// What the API asks of a node: the sequencer's, or that of a local Mina.
 ///
 /// Everything but [`MinaNode::submit`] is answered from memory or a local store without waiting.

@@ -3,4 +3,6 @@
 
 mod clients;
 mod fixture;
+mod flow;
+mod kit;
 mod server;

@@ -13,7 +13,10 @@ use zeko_sequencer::{
     http::{HttpLimits, HttpServer},
 };
 
-use crate::fixture::StillNode;
+use crate::{
+    fixture::StillNode,
+    kit::{exchange, status},
+};
 
 async fn start(config: GraphqlConfig, limits: HttpLimits) -> (HttpServer, Arc<StillNode>) {
     let node = StillNode::new();
@@ -25,16 +28,6 @@ async fn start(config: GraphqlConfig, limits: HttpLimits) -> (HttpServer, Arc<St
     (server, node)
 }
 
-/// Sends bytes, reads until the server closes.
-async fn exchange(address: SocketAddr, request: &[u8]) -> String {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    // The server may answer and close before it has read all.
-    let _ = stream.write_all(request).await;
-    let mut answer = Vec::new();
-    let _ = tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut answer)).await;
-    String::from_utf8_lossy(&answer).into_owned()
-}
-
 fn post(body: &str) -> Vec<u8> {
     let length = body.len();
     format!(
@@ -42,10 +35,6 @@ fn post(body: &str) -> Vec<u8> {
          connection: close\r\ncontent-length: {length}\r\n\r\n{body}"
     )
     .into_bytes()
-}
-
-fn status(answer: &str) -> &str {
-    answer.split(' ').nth(1).unwrap_or_default()
 }
 
 #[tokio::test]
