@@ -65,7 +65,7 @@ async fn returns_to_an_orphaned_fork() {
     catch_up(&mut follower).await;
     let status = ask(&store, r#"{ commandStatus(hash: "5Joka4") { state confirmations } }"#).await;
     assert_eq!(status["commandStatus"]["state"], "ROLLED_BACK");
-    chain.reorganise(4, 5, "a");
+    chain.reorganise(4, 4, "a");
     catch_up(&mut follower).await;
     check(&store, &chain).await;
     let status = ask(&store, r#"{ commandStatus(hash: "5Joka4") { state confirmations } }"#).await;
