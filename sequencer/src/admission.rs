@@ -5,9 +5,9 @@ use std::{sync::Arc, thread::JoinHandle, time::Instant};
 
 use mina_ledger::{
     hash::{TransactionHash, command_hashes_many},
-    logic::{AccountRule, ProofVerifier, check_signed_command, check_zkapp_command},
+    logic::{AccountRule, ProofVerifier, check_signed_command_with, check_zkapp_command_with},
     signature::{BatchItem, verify_batch},
-    types::{AccountId, ZkappCommand},
+    types::{AccountId, PublicKey, ZkappCommand},
 };
 use tokio::{
     runtime::Handle,
@@ -150,13 +150,15 @@ impl Worker {
             let reason = format!("{} bytes are too many", checked.bytes.len());
             return Err(SubmitError::Malformed { reason });
         }
+        // Whoever has an account has been asked for a point before.
+        let known = |key: &PublicKey| view.read().has_account(key);
         match checked.command.as_ref() {
             Command::Zkapp(command) => {
-                check_zkapp_command(command, domain.era(), config.fees.minimum)
+                check_zkapp_command_with(command, domain.era(), config.fees.minimum, &known)
                     .map_err(|error| malformed(&error))?;
             }
             Command::Signed(command) => {
-                check_signed_command(command, config.fees.minimum)
+                check_signed_command_with(command, config.fees.minimum, &known)
                     .map_err(|error| malformed(&error))?;
                 let named = [command.payload.fee_payer, command.payload.receiver()];
                 let open = |key| rule.allows_signed_commands(&AccountId::of(key));

@@ -115,7 +115,12 @@ impl Builder {
                 let _ = done.send(result.map_err(|(reason, _)| reason));
                 fatal.map_or(Ok(()), |(reason, _)| Err(reason))
             }
-            Err(_) => Ok(()),
+            Err(mpsc::RecvTimeoutError::Timeout) => Ok(()),
+            Err(mpsc::RecvTimeoutError::Disconnected) => {
+                // There is no admin endpoint.
+                std::thread::sleep(wake.saturating_duration_since(Instant::now()));
+                Ok(())
+            }
         }
     }
 
