@@ -40,4 +40,5 @@ zeko verify pickles tests/vectors/pickles/*.json
 zeko ledger replay tests/vectors/ledger/transactions.json.gz
 zeko bench kimchi --max-log2 13
 zeko bench ledger --quick
+zeko bench sequencer --quick
 cargo bench -q -p mina-curves -p mina-poseidon -p kimchi -p mina-ledger --bench arithmetic --bench permutation --bench proofs --bench ledger -- --test

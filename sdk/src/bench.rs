@@ -4,7 +4,9 @@ mod kimchi;
 mod ledger;
 mod pickles;
 mod report;
+mod sequencer;
 
 pub(crate) use kimchi::kimchi;
 pub(crate) use ledger::ledger;
 pub(crate) use pickles::pickles;
+pub(crate) use sequencer::sequencer;

@@ -1,8 +1,12 @@
 //! `zeko`: the command line of the stack.
 
+mod account;
 mod bench;
 mod ledger;
+mod node;
 mod prove;
+mod services;
+mod telemetry;
 mod verify;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -13,12 +17,26 @@ use clap::{Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(version, about)]
 struct Cli {
+    /// Settings of services, in TOML.
+    #[arg(long, global = true, env = "ZEKO_CONFIG")]
+    config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run both layers on this machine, for development.
+    Devnet(services::DevnetFlags),
+    /// Follow a chain into a database and serve the archive API.
+    Indexer(services::IndexerFlags),
+    /// Keys in encrypted files.
+    #[command(subcommand)]
+    Account(account::Account),
+    /// Send a payment.
+    Send(node::Send),
+    /// Show how a node is. Exits with 1 if it is not synced.
+    Status(node::Status),
     /// Verify proofs. Exits with 0 if all are accepted, 1 if one is rejected, 2 if one is unreadable.
     #[command(subcommand)]
     Verify(Verify),
@@ -115,10 +133,26 @@ enum Bench {
         #[arg(long)]
         quick: bool,
     },
+    /// A sequencer with its clients, in this process: commands a second, delays, block time.
+    Sequencer {
+        /// One JSON object a line instead of a table.
+        #[arg(long)]
+        json: bool,
+        /// Small sizes, for a look or a check.
+        #[arg(long)]
+        quick: bool,
+    },
 }
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let Cli { config, command } = Cli::parse();
+    let config = config.as_deref();
+    let result = match command {
+        Command::Devnet(flags) => run(services::devnet(config, &flags)),
+        Command::Indexer(flags) => run(services::indexer(config, &flags)),
+        Command::Account(command) => account::run(&command),
+        Command::Send(command) => run(node::send(command)),
+        Command::Status(command) => run(node::status(&command)),
         Command::Verify(Verify::Kimchi { files }) => return verify::kimchi(&files),
         Command::Verify(Verify::Pickles { files }) => return verify::pickles(&files),
         Command::Ledger(Ledger::Replay { files }) => return ledger::replay(&files),
@@ -129,6 +163,7 @@ fn main() -> ExitCode {
             bench::pickles(json, width, o1js.as_deref())
         }
         Command::Bench(Bench::Ledger { json, quick }) => bench::ledger(json, quick),
+        Command::Bench(Bench::Sequencer { json, quick }) => bench::sequencer(json, quick),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -137,4 +172,9 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Runs a service or client.
+fn run(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
 }

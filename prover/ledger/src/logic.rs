@@ -33,8 +33,8 @@ pub use local_state::{Frame, LocalState};
 pub use signed::{SignedCommandApplied, apply_signed_command};
 pub use update::GlobalState;
 pub use well_formed::{
-    MINIMUM_FEE, Malformed, WellFormednessError, check_signed_command, check_structure,
-    check_zkapp_command, segments,
+    MINIMUM_FEE, Malformed, WellFormednessError, check_signed_command, check_signed_command_with,
+    check_structure, check_zkapp_command, check_zkapp_command_with, segments,
 };
 pub use zkapp::{
     Observer, PartiallyApplied, UpdateRecord, ZkappApplied, apply_account_updates, apply_fee_payer,

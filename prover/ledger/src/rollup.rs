@@ -11,6 +11,7 @@
 //! | [`BlobStatement`] | `ZekoBlob` | signed by the DA committee |
 //! | [`PreConfirmation`] | `ZekoPreConfirmation` | signed by the sequencer |
 //! | [`MessageReceipt`], [`WithdrawalReceipt`] | `ZekoMessageReceipt`, `ZekoWithdrawReceipt` | batch data |
+//! | [`CommandReceipt`] | `ZekoCommandReceipt` | the body of blocks |
 //! | [`Committee`] | `ZekoCommittee` | the configuration of the rollup account |
 //! | [`PayoutState`], [`Configuration`] | `ZekoPayout`, `ZekoConfiguration` | fields of the rollup account |
 //!
@@ -31,7 +32,7 @@ pub use contract::{Committee, CommitteeMember, Configuration, PayoutState, Progr
 pub use da::{Attestation, BlobStatement, DataCommitment, PreConfirmation, SignedStatement};
 pub use hashed::Hashed;
 pub use message::{
-    DepositAction, MAX_MESSAGE_FIELDS, MessageReceipt, OutboxEntry, RefundReason,
+    CommandReceipt, DepositAction, MAX_MESSAGE_FIELDS, MessageReceipt, OutboxEntry, RefundReason,
     WithdrawalReceipt, append_action,
 };
 pub use statement::{BatchStatement, BlockHeader, ChainId, Side};

@@ -81,6 +81,24 @@ pub fn ledger_hash_to_base58(root: mina_curves::Fp) -> alloc::string::String {
     base58::encode_field(base58::version::LEDGER_HASH, root)
 }
 
+/// Reads the hash of a ledger, `j…`.
+///
+/// # Errors
+/// [`TypeError::Base58`].
+pub fn ledger_hash_from_base58(text: &str) -> Result<mina_curves::Fp, TypeError> {
+    base58::decode_field(base58::version::LEDGER_HASH, "ledger hash", text)
+}
+
+/// Writes the seed of an epoch, `2v…`.
+pub fn epoch_seed_to_base58(seed: mina_curves::Fp) -> alloc::string::String {
+    base58::encode_field(base58::version::EPOCH_SEED, seed)
+}
+
+/// Writes a receipt chain hash, `2…`.
+pub fn receipt_chain_hash_to_base58(hash: mina_curves::Fp) -> alloc::string::String {
+    base58::encode_field(base58::version::RECEIPT_CHAIN_HASH, hash)
+}
+
 /// The receipt chain hash of an archive, `2…`.
 ///
 /// # Errors

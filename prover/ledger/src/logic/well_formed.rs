@@ -6,7 +6,7 @@ use core::fmt;
 
 use mina_curves::Fp;
 
-use crate::types::{Amount, AuthKind, Era, SignedCommand, SlotSpan, ZkappCommand};
+use crate::types::{Amount, AuthKind, Era, PublicKey, SignedCommand, SlotSpan, ZkappCommand};
 
 /// Mina's smallest fee: 0.001 MINA.
 pub const MINIMUM_FEE: Amount = Amount::new(1_000_000);
@@ -144,13 +144,28 @@ pub fn check_zkapp_command(
     era: Era,
     minimum_fee: Amount,
 ) -> Result<(), Malformed> {
+    check_zkapp_command_with(command, era, minimum_fee, &|_| false)
+}
+
+/// As [`check_zkapp_command`], without looking for the points of keys that are `known` to have one:
+/// each takes a square root.
+///
+/// # Errors
+/// [`Malformed`], with everything that is wrong.
+pub fn check_zkapp_command_with(
+    command: &ZkappCommand,
+    era: Era,
+    minimum_fee: Amount,
+    known: &dyn Fn(&PublicKey) -> bool,
+) -> Result<(), Malformed> {
+    let has_point = |key: &PublicKey| known(key) || key.to_point().is_some();
     use WellFormednessError as E;
     let mut errors = Errors::default();
     errors.check(E::InsufficientFee, command.fee_payer.body.fee >= minimum_fee);
     if let Err(Malformed(structure)) = check_structure(command, era) {
         structure.into_iter().for_each(|error| errors.check(error, false));
     }
-    errors.check(E::PublicKey, command.fee_payer.body.public_key.to_point().is_some());
+    errors.check(E::PublicKey, has_point(&command.fee_payer.body.public_key));
     let (mut events, mut actions) = (0, 0);
     for update in command.account_updates.updates() {
         let body = &update.body;
@@ -161,7 +176,7 @@ pub fn check_zkapp_command(
             E::IncompatibleVersion,
             version.is_none_or(|version| version == era.txn_version()),
         );
-        errors.check(E::PublicKey, body.public_key.to_point().is_some());
+        errors.check(E::PublicKey, has_point(&body.public_key));
         let key = body.update.verification_key.as_ref();
         errors.check(E::VerificationKey, key.is_none_or(|key| key.check_hash().is_ok()));
     }
@@ -177,11 +192,24 @@ pub fn check_zkapp_command(
 /// # Errors
 /// [`Malformed`], with everything that is wrong.
 pub fn check_signed_command(command: &SignedCommand, minimum_fee: Amount) -> Result<(), Malformed> {
+    check_signed_command_with(command, minimum_fee, &|_| false)
+}
+
+/// As [`check_signed_command`], without looking for the points of keys that are `known` to have one.
+///
+/// # Errors
+/// [`Malformed`], with everything that is wrong.
+pub fn check_signed_command_with(
+    command: &SignedCommand,
+    minimum_fee: Amount,
+    known: &dyn Fn(&PublicKey) -> bool,
+) -> Result<(), Malformed> {
+    let has_point = |key: &PublicKey| known(key) || key.to_point().is_some();
     use WellFormednessError as E;
     let mut errors = Errors::default();
     let payload = &command.payload;
     errors.check(E::InsufficientFee, payload.fee >= minimum_fee);
-    errors.check(E::PublicKey, payload.fee_payer.to_point().is_some());
-    errors.check(E::PublicKey, payload.receiver().to_point().is_some());
+    errors.check(E::PublicKey, has_point(&payload.fee_payer));
+    errors.check(E::PublicKey, has_point(&payload.receiver()));
     errors.into_result()
 }

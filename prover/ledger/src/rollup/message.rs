@@ -196,3 +196,20 @@ impl Hashed for WithdrawalReceipt {
         input.bits(self.index, 64).field(self.outbox);
     }
 }
+
+/// What became of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CommandReceipt {
+    /// Whether it was applied in full; else only its fee was paid.
+    pub applied: bool,
+    /// The outbox after it: for a withdrawal, what its place in the outbox is shown with.
+    pub outbox: Fp,
+}
+
+impl Hashed for CommandReceipt {
+    const PREFIX: &'static str = "ZekoCommandReceipt";
+
+    fn append(&self, input: &mut Input) {
+        input.add(&self.applied).field(self.outbox);
+    }
+}

@@ -10,6 +10,7 @@ use super::TypeError;
 pub(crate) mod version {
     pub(crate) const LEDGER_HASH: u8 = 0x05;
     pub(crate) const RECEIPT_CHAIN_HASH: u8 = 0x0c;
+    pub(crate) const EPOCH_SEED: u8 = 0x0d;
     pub(crate) const STATE_HASH: u8 = 0x10;
     pub(crate) const MEMO: u8 = 0x14;
     pub(crate) const TOKEN_ID: u8 = 0x1c;

@@ -13,10 +13,11 @@ use mina_ledger::{
     },
     rollup::{
         Attestation, BRIDGE_SUPPLY, BatchStatement, BlobStatement, BlockHeader, BridgeParameters,
-        BridgeRule, ChainId, Committee, CommitteeMember, Configuration, DataCommitment,
-        DepositAction, Hashed, MessageOutcome, MessageReceipt, OutboxEntry, PayoutState,
-        PreConfirmation, Progress, RefundReason, Side, SignedStatement, WithdrawalReceipt,
-        append_action, apply_deposit, apply_unopened, bridge_account, bridge_id, bridge_public_key,
+        BridgeRule, ChainId, CommandReceipt, Committee, CommitteeMember, Configuration,
+        DataCommitment, DepositAction, Hashed, MessageOutcome, MessageReceipt, OutboxEntry,
+        PayoutState, PreConfirmation, Progress, RefundReason, Side, SignedStatement,
+        WithdrawalReceipt, append_action, apply_deposit, apply_unopened, bridge_account, bridge_id,
+        bridge_public_key,
     },
     types::{
         Account, AccountUpdate, Amount, AuthKind, AuthRequired, Body, CallForest, Coinbase, Era,
@@ -480,6 +481,7 @@ fn golden() -> BTreeMap<&'static str, Fp> {
         ("receipt: refunded", MessageReceipt::Refunded(RefundReason::TimedOut).digest()),
         ("receipt: unopened", MessageReceipt::Unopened.digest()),
         ("receipt: withdrawal", WithdrawalReceipt { index: 1, outbox: f(2) }.digest()),
+        ("receipt: command", CommandReceipt { applied: true, outbox: f(2) }.digest()),
         ("attestation", attestation().digest()),
         ("blob statement", blob().digest()),
         ("pre-confirmation", pre_confirmation().digest()),

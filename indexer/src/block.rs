@@ -1,0 +1,124 @@
+//! Blocks as the indexer keeps them.
+
+use mina_curves::Fp;
+use serde_json::Value;
+
+/// Where a block stands in its chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// The state hash, base58check.
+    pub state_hash: String,
+    /// The state hash of the block before.
+    pub parent_hash: String,
+    /// The height; 1 for genesis on Mina, 0 where a chain counts so.
+    pub height: i64,
+}
+
+/// A block and what is in it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Block {
+    /// Its place.
+    pub header: Header,
+    /// Slots since the genesis of the first chain.
+    pub slot_since_genesis: i64,
+    /// Slots since the last hard fork.
+    pub slot_since_hard_fork: i64,
+    /// The root of the ledger after the block, base58check.
+    pub ledger_hash: String,
+    /// Unix time in milliseconds.
+    pub timestamp_ms: i64,
+    /// The producer's key.
+    pub creator: String,
+    /// The block reward, in nanomina.
+    pub coinbase: String,
+    /// Commands in the order in which they were applied.
+    pub commands: Vec<Command>,
+    /// Fees paid out.
+    pub fee_transfers: Vec<FeeTransfer>,
+}
+
+/// A command of a block.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Command {
+    /// The transaction hash, `5J…`.
+    pub hash: String,
+    /// Who paid the fee.
+    pub fee_payer: String,
+    /// The fee in nanomina.
+    pub fee: String,
+    /// The nonce of the fee payer.
+    pub nonce: i64,
+    /// The memo, base58check.
+    pub memo: String,
+    /// Why it failed, in Mina's JSON: a string for payments and delegations, a list of
+    /// `{index, failures}` for zkApp commands. `None` if it was applied.
+    pub failure: Option<Value>,
+    /// What it does.
+    pub body: CommandBody,
+}
+
+/// What a command does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum CommandBody {
+    /// A payment or delegation.
+    Signed {
+        /// Which.
+        kind: SignedKind,
+        /// Receiver or new delegate.
+        receiver: String,
+        /// Nanomina; 0 for delegations.
+        amount: String,
+    },
+    /// A zkApp command.
+    Zkapp {
+        /// The account updates in order.
+        updates: Vec<Update>,
+        /// The command in Mina's JSON, without authorizations.
+        json: Value,
+    },
+}
+
+/// Payments and delegations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignedKind {
+    /// Sends MINA.
+    Payment,
+    /// Delegates stake.
+    Delegation,
+}
+
+impl SignedKind {
+    /// Mina's name for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Payment => "PAYMENT",
+            Self::Delegation => "STAKE_DELEGATION",
+        }
+    }
+}
+
+/// What the indexer needs of an account update.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Update {
+    /// The account's key.
+    pub public_key: String,
+    /// The account's token.
+    pub token_id: String,
+    /// `Proof`, `Signature` or `None_given`, as the archive calls them.
+    pub authorization_kind: &'static str,
+    /// Events in order.
+    pub events: Vec<Vec<Fp>>,
+    /// Actions in order.
+    pub actions: Vec<Vec<Fp>>,
+}
+
+/// A fee paid out by a block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FeeTransfer {
+    /// Who is paid.
+    pub recipient: String,
+    /// Nanomina.
+    pub fee: String,
+    /// Mina's name of the kind, such as `Fee_transfer`.
+    pub kind: String,
+}

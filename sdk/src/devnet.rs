@@ -1,0 +1,367 @@
+//! Both layers on one machine, for development: the local L1 with its archive and account manager,
+//! the sequencer, and the indexer of the L2.
+//!
+//! The L2 knows the L1 as any other would: by URL. A chain lives as long as its process; what the
+//! sequencer and the indexers keep is in a folder of its own.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use mina_ledger::types::Amount;
+use serde::{Deserialize, Serialize};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use zeko_indexer::{GraphQlSource, Indexer, IndexerConfig, IndexerError, SourceError};
+use zeko_sequencer::{
+    GenesisAccount, GenesisConfig, RpcConfig, Sequencer, SequencerConfig, SequencerError,
+};
+
+use crate::{
+    keys::{KeyPair, development_key},
+    local_l1::{LocalL1, LocalL1Config, LocalL1Error},
+};
+
+/// How often the archives look for blocks: soon enough for scripts that ask right after waiting.
+const POLL: Duration = Duration::from_millis(100);
+
+/// Blocks after which the archives call one canonical.
+const CANONICAL_DEPTH: u32 = 10;
+
+/// The id of the network, for both layers: every wallet and script knows it.
+const NETWORK: &str = "testnet";
+
+/// How a development network runs.
+#[derive(Clone, Debug)]
+pub struct DevnetConfig {
+    /// Where everything listens.
+    pub listen: IpAddr,
+    /// The first of eight ports; 0 for any free ones.
+    pub base_port: u16,
+    /// A slot of the L1.
+    pub l1_slot: Duration,
+    /// The time between blocks of the L2.
+    pub l2_block: Duration,
+    /// Accounts with funds on each layer.
+    pub accounts: u32,
+    /// Their balances.
+    pub balance: Amount,
+    /// An empty or new folder for what is kept while it runs.
+    pub data_dir: PathBuf,
+}
+
+impl DevnetConfig {
+    /// The defaults, with a folder.
+    pub fn new(data_dir: PathBuf) -> Self {
+        Self {
+            listen: Ipv4Addr::LOCALHOST.into(),
+            base_port: 0,
+            l1_slot: Duration::from_secs(10),
+            l2_block: Duration::from_secs(1),
+            accounts: 10,
+            balance: Amount::new(10_000_000_000_000),
+            data_dir,
+        }
+    }
+
+    fn address(&self, offset: u16) -> SocketAddr {
+        let port = match self.base_port {
+            0 => 0,
+            base => base.saturating_add(offset),
+        };
+        SocketAddr::new(self.listen, port)
+    }
+}
+
+/// Why a development network stopped or did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DevnetError {
+    /// The folder.
+    #[error("{}: {source}", path.display())]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The L1.
+    #[error("local L1: {0}")]
+    L1(#[from] LocalL1Error),
+    /// An indexer.
+    #[error("indexer of the {layer}: {source}")]
+    Indexer {
+        /// Of which layer.
+        layer: &'static str,
+        /// Why.
+        source: IndexerError,
+    },
+    /// Reaching a layer.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The sequencer.
+    #[error("sequencer: {0}")]
+    Sequencer(#[from] SequencerError),
+    /// A service ended without being asked to.
+    #[error("the {service} has ended")]
+    Ended {
+        /// Which.
+        service: &'static str,
+    },
+    /// A task panicked.
+    #[error("a task died: {0}")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+/// Where everything is: the info file.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DevnetInfo {
+    /// The L1.
+    pub l1: L1Info,
+    /// The L2.
+    pub l2: L2Info,
+    /// The GraphQL of the L2's indexer.
+    pub indexer: String,
+    /// Development accounts with funds: **their keys are public**.
+    pub accounts: AccountsInfo,
+}
+
+/// Where the L1 is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct L1Info {
+    /// Mina's GraphQL.
+    pub graphql: String,
+    /// The archive API.
+    pub archive: String,
+    /// The account manager.
+    pub accounts: String,
+}
+
+/// Where the L2 is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct L2Info {
+    /// Mina's GraphQL.
+    pub graphql: String,
+    /// The archive API.
+    pub archive: String,
+    /// JSON-RPC.
+    pub rpc: String,
+    /// Health and metrics.
+    pub health: String,
+}
+
+/// Accounts by layer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AccountsInfo {
+    /// On the L1.
+    pub l1: Vec<AccountInfo>,
+    /// On the L2.
+    pub l2: Vec<AccountInfo>,
+}
+
+/// An account with funds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AccountInfo {
+    /// The public key.
+    pub public_key: String,
+    /// The private key.
+    pub private_key: String,
+}
+
+impl From<&KeyPair> for AccountInfo {
+    fn from(pair: &KeyPair) -> Self {
+        Self { public_key: pair.public.to_base58(), private_key: pair.private.to_base58() }
+    }
+}
+
+/// A running development network.
+#[derive(Debug)]
+pub struct Devnet {
+    info: DevnetInfo,
+    cancel: CancellationToken,
+    tasks: JoinSet<(&'static str, Result<(), DevnetError>)>,
+}
+
+impl Devnet {
+    /// Starts everything, and returns when everything is ready.
+    ///
+    /// # Errors
+    /// [`DevnetError`]; whatever had started is stopped.
+    pub async fn start(
+        config: DevnetConfig,
+        cancel: &CancellationToken,
+    ) -> Result<Self, DevnetError> {
+        make_folder(&config.data_dir)?;
+        let cancel = cancel.child_token();
+        let stop_all = cancel.clone().drop_guard();
+        let mut tasks = JoinSet::new();
+
+        let l1 = start_l1(&config, &cancel).await?;
+        let l1_url = url(l1.graphql(), "/graphql");
+        let l1_accounts: Vec<AccountInfo> = l1.funded().iter().map(AccountInfo::from).collect();
+        let l1_manager = url(l1.accounts(), "");
+        let genesis_ms = l1.node().genesis_timestamp_ms();
+        tasks.spawn(async move { ("local L1", l1.join().await.map_err(DevnetError::from)) });
+        let l1_archive = start_indexer(&config, "L1", &l1_url, 1, &cancel).await?;
+        let l1_archive_url = url(l1_archive.address(), "");
+        l1_archive.ready().await;
+        spawn_indexer(&mut tasks, "L1", l1_archive);
+
+        let keys: Vec<_> = (0..config.accounts).map(|index| development_key("l2", index)).collect();
+        let sequencer = start_sequencer(&config, &keys, genesis_ms, &cancel).await?;
+        let addresses = sequencer.addresses();
+        let l2_url = url(addresses.graphql, "/graphql");
+        tasks
+            .spawn(async move { ("sequencer", sequencer.join().await.map_err(DevnetError::from)) });
+        let l2_archive = start_indexer(&config, "L2", &l2_url, 6, &cancel).await?;
+        let l2_archive_url = url(l2_archive.address(), "");
+        l2_archive.ready().await;
+        spawn_indexer(&mut tasks, "L2", l2_archive);
+
+        let info = DevnetInfo {
+            l1: L1Info { graphql: l1_url, archive: l1_archive_url, accounts: l1_manager },
+            l2: L2Info {
+                graphql: l2_url,
+                archive: l2_archive_url.clone(),
+                rpc: url(addresses.rpc, ""),
+                health: url(addresses.health, ""),
+            },
+            indexer: l2_archive_url,
+            accounts: AccountsInfo {
+                l1: l1_accounts,
+                l2: keys.iter().map(AccountInfo::from).collect(),
+            },
+        };
+        stop_all.disarm();
+        Ok(Self { info, cancel, tasks })
+    }
+
+    /// Where everything is.
+    pub fn info(&self) -> &DevnetInfo {
+        &self.info
+    }
+
+    /// Asks everything to stop.
+    pub fn stop(&self) {
+        self.cancel.cancel();
+    }
+
+    /// Waits for all services. The first that ends stops the others, and is an error unless it was
+    /// asked to.
+    ///
+    /// # Errors
+    /// [`DevnetError`] of the first service that failed or ended.
+    pub async fn join(mut self) -> Result<(), DevnetError> {
+        let mut result = Ok(());
+        while let Some(ended) = self.tasks.join_next().await {
+            let asked = self.cancel.is_cancelled();
+            self.cancel.cancel();
+            let ended = match ended {
+                Ok((service, Ok(()))) if !asked => Err(DevnetError::Ended { service }),
+                Ok((_, ended)) => ended,
+                Err(error) => Err(error.into()),
+            };
+            result = result.and(ended);
+        }
+        result
+    }
+}
+
+fn url(address: SocketAddr, path: &str) -> String {
+    // What listens everywhere is reached here.
+    let ip = match address.ip() {
+        ip if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    format!("http://{}{path}", SocketAddr::new(ip, address.port()))
+}
+
+/// Chains do not outlive the process, so nothing may be left of another one.
+fn make_folder(path: &Path) -> Result<(), DevnetError> {
+    let wrap = |source| DevnetError::Folder { path: path.to_owned(), source };
+    std::fs::create_dir_all(path).map_err(wrap)?;
+    if std::fs::read_dir(path).map_err(wrap)?.next().is_some() {
+        return Err(wrap(io::Error::other("the folder is not empty")));
+    }
+    Ok(())
+}
+
+async fn start_l1(
+    config: &DevnetConfig,
+    cancel: &CancellationToken,
+) -> Result<LocalL1, DevnetError> {
+    let l1 = LocalL1Config {
+        graphql: config.address(0),
+        accounts: config.address(2),
+        slot: config.l1_slot,
+        funded: config.accounts,
+        balance: config.balance,
+        ..LocalL1Config::default()
+    };
+    Ok(LocalL1::start(l1, cancel).await?)
+}
+
+async fn start_indexer(
+    config: &DevnetConfig,
+    layer: &'static str,
+    node: &str,
+    port: u16,
+    cancel: &CancellationToken,
+) -> Result<Indexer, DevnetError> {
+    let database = config.data_dir.join(format!("{}.db", layer.to_lowercase()));
+    let indexer = IndexerConfig {
+        database: format!("sqlite:{}", database.display()),
+        listen: config.address(port),
+        poll_interval: POLL,
+        canonical_depth: CANONICAL_DEPTH,
+        allow_partial_history: false,
+    };
+    let source = GraphQlSource::new(node)?;
+    let started = Indexer::start(indexer, source, cancel).await;
+    started.map_err(|source| DevnetError::Indexer { layer, source })
+}
+
+fn spawn_indexer(
+    tasks: &mut JoinSet<(&'static str, Result<(), DevnetError>)>,
+    layer: &'static str,
+    indexer: Indexer,
+) {
+    tasks.spawn(async move {
+        let ended = indexer.join().await;
+        ("indexer", ended.map_err(|source| DevnetError::Indexer { layer, source }))
+    });
+}
+
+async fn start_sequencer(
+    config: &DevnetConfig,
+    keys: &[KeyPair],
+    timestamp_ms: u64,
+    cancel: &CancellationToken,
+) -> Result<Sequencer, DevnetError> {
+    let account =
+        |pair: &KeyPair| GenesisAccount { public_key: pair.public, balance: config.balance };
+    let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX).max(1);
+    let sequencer = SequencerConfig {
+        data_dir: config.data_dir.join("sequencer"),
+        genesis: GenesisConfig {
+            chain_id: "zeko-devnet".into(),
+            network_id: NETWORK.into(),
+            l1_network_id: NETWORK.into(),
+            timestamp_ms,
+            slot_ms: millis(config.l1_slot),
+            accounts: keys.iter().map(account).collect(),
+            ..GenesisConfig::default()
+        },
+        block_ms: millis(config.l2_block),
+        graphql_listen: config.address(3),
+        rpc: RpcConfig { listen: config.address(4), ..RpcConfig::default() },
+        health_listen: config.address(5),
+        ..SequencerConfig::default()
+    };
+    let key = development_key("l2-sequencer", 0).private;
+    Ok(Sequencer::start(sequencer, key, cancel).await?)
+}

@@ -1,0 +1,14 @@
+//! Running the stack: a local Mina to settle on, a development network with both layers, keys,
+//! configuration.
+//!
+//! - [`devnet`]: everything on one machine;
+//! - [`local_l1`]: a Mina node in a box, for development;
+//! - [`client`]: asking a node of either layer, and sending to it;
+//! - [`keys`]: development keys, and keys in encrypted files;
+//! - [`config`]: settings from files, environment and flags.
+
+pub mod client;
+pub mod config;
+pub mod devnet;
+pub mod keys;
+pub mod local_l1;

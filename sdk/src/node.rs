@@ -1,0 +1,136 @@
+//! `zeko send` and `zeko status`.
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use mina_ledger::types::{Amount, Memo, NetworkId, Nonce, PublicKey};
+use zeko_sdk::client::{Client, Payment};
+
+use crate::account::{Password, unlock};
+
+/// Nanomina of a MINA.
+const MINA: u64 = 1_000_000_000;
+
+#[derive(Debug, Args)]
+pub(crate) struct Send {
+    /// The key file of the sender.
+    #[arg(long)]
+    key: PathBuf,
+    /// Whom to pay.
+    #[arg(long)]
+    to: String,
+    /// How much, in MINA.
+    #[arg(long, value_parser = parse_mina)]
+    amount: Amount,
+    /// The fee in MINA.
+    #[arg(long, value_parser = parse_mina, default_value = "0.1")]
+    fee: Amount,
+    /// A remark of at most 32 bytes.
+    #[arg(long, default_value = "")]
+    memo: String,
+    /// The nonce; the account's next if absent.
+    #[arg(long)]
+    nonce: Option<u32>,
+    /// The network that the node signs for: mainnet, testnet, or a name of its own.
+    #[arg(long, env = "ZEKO_NETWORK_ID", default_value = "testnet")]
+    network_id: String,
+    /// The node's GraphQL.
+    #[arg(long, env = "ZEKO_NODE_URL", default_value = "http://127.0.0.1:3085/graphql")]
+    url: String,
+    /// Return when the payment is in a block.
+    #[arg(long)]
+    wait: bool,
+    #[command(flatten)]
+    password: Password,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    /// The node's GraphQL.
+    #[arg(long, env = "ZEKO_NODE_URL", default_value = "http://127.0.0.1:3085/graphql")]
+    url: String,
+}
+
+/// Reads an amount of MINA with at most nine decimals.
+fn parse_mina(text: &str) -> Result<Amount, String> {
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || decimals.len() > 9 || !digits(whole) || !digits(decimals) {
+        return Err(format!("{text}: expected MINA with at most nine decimals, such as 1.5"));
+    }
+    let too_much = || format!("{text}: too much");
+    let whole: u64 = whole.parse().map_err(|_| too_much())?;
+    let decimals: u64 = format!("{decimals:0<9}").parse().map_err(|_| too_much())?;
+    let nanomina = whole.checked_mul(MINA).and_then(|whole| whole.checked_add(decimals));
+    nanomina.map(Amount::new).ok_or_else(too_much)
+}
+
+/// An amount in MINA.
+pub(crate) fn format_mina(amount: Amount) -> String {
+    let (whole, rest) = (amount.get() / MINA, amount.get() % MINA);
+    let text = format!("{whole}.{rest:09}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+#[allow(clippy::print_stdout, reason = "the hash is the command's output")]
+pub(crate) async fn send(command: Send) -> anyhow::Result<()> {
+    let client = Client::new(&command.url)?;
+    let receiver = PublicKey::from_base58(&command.to).context("--to")?;
+    let network = NetworkId::from_name(&command.network_id).context("--network-id")?;
+    let payment = Payment {
+        receiver,
+        amount: command.amount,
+        fee: command.fee,
+        memo: Memo::from_text(&command.memo).context("--memo")?,
+        nonce: command.nonce.map(Nonce::new),
+    };
+    let pair = unlock(&command.key, &command.password)?;
+    let sent = client.pay(&pair, &payment, network).await?;
+    println!("{}", sent.hash);
+    let mut status = String::from("PENDING");
+    while command.wait && status != "INCLUDED" {
+        // A node cannot be asked to say when.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        status = client.payment_status(&sent.id).await?;
+        if status == "UNKNOWN" {
+            bail!("{}: the node does not know it any more", sent.hash);
+        }
+    }
+    Ok(())
+}
+
+#[allow(clippy::print_stdout, reason = "the status is the command's output")]
+pub(crate) async fn status(command: &Status) -> anyhow::Result<()> {
+    let status = Client::new(&command.url)?.status().await?;
+    println!("network  {}", status.network_id);
+    println!("sync     {}", status.sync_status);
+    if let Some(tip) = status.best_chain.iter().flatten().next() {
+        let consensus = &tip.protocol_state.consensus_state;
+        println!("height   {}", consensus.block_height);
+        println!("slot     {}", consensus.slot_since_genesis);
+        println!("block    {}", tip.state_hash);
+    }
+    if status.sync_status != "SYNCED" {
+        bail!("the node is not synced");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_of_mina() {
+        for (text, nanomina) in
+            [("1", MINA), ("0.1", MINA / 10), ("1.000000001", MINA + 1), ("0", 0)]
+        {
+            assert_eq!(parse_mina(text), Ok(Amount::new(nanomina)));
+            assert_eq!(format_mina(Amount::new(nanomina)), text);
+        }
+        for text in ["", ".", ".5", "1.0000000001", "-1", "1e3", "1,5", "18446744074"] {
+            assert!(parse_mina(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! `zeko devnet` and `zeko indexer`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+use zeko_indexer::{GraphQlSource, Indexer, IndexerConfig};
+use zeko_sdk::{
+    config::{Section, Span, load},
+    devnet::{Devnet, DevnetConfig, DevnetInfo},
+};
+
+use crate::telemetry;
+
+/// Settings of `zeko indexer`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct IndexerSettings {
+    node: String,
+    database: String,
+    listen: String,
+    poll: Span,
+    canonical_depth: u32,
+    allow_partial_history: bool,
+}
+
+impl Default for IndexerSettings {
+    fn default() -> Self {
+        Self {
+            node: "http://127.0.0.1:3085/graphql".into(),
+            database: "sqlite:zeko-indexer.db".into(),
+            listen: "127.0.0.1:8282".into(),
+            poll: Span(std::time::Duration::from_secs(1)),
+            canonical_depth: 15,
+            allow_partial_history: false,
+        }
+    }
+}
+
+impl Section for IndexerSettings {
+    const NAME: &'static str = "indexer";
+}
+
+#[derive(Debug, Args, Serialize)]
+pub(crate) struct IndexerFlags {
+    /// The GraphQL of the node to follow.
+    #[arg(long)]
+    node: Option<String>,
+    /// sqlite:PATH or postgres://…
+    #[arg(long)]
+    database: Option<String>,
+    /// Where to serve GraphQL.
+    #[arg(long)]
+    listen: Option<String>,
+    /// How often to look for blocks.
+    #[arg(long)]
+    poll: Option<Span>,
+    /// Blocks with this many others on top count as canonical.
+    #[arg(long)]
+    canonical_depth: Option<u32>,
+    /// Let an empty database begin in the middle of the chain.
+    #[arg(long, num_args = 0, default_missing_value = "true")]
+    allow_partial_history: Option<bool>,
+}
+
+/// Settings of `zeko devnet`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct DevnetSettings {
+    info_file: PathBuf,
+    data_dir: PathBuf,
+    listen: String,
+    base_port: u16,
+    l1_slot: Span,
+    l2_block: Span,
+    accounts: u32,
+}
+
+impl Default for DevnetSettings {
+    fn default() -> Self {
+        let config = DevnetConfig::new(PathBuf::new());
+        Self {
+            info_file: PathBuf::new(),
+            data_dir: PathBuf::new(),
+            listen: config.listen.to_string(),
+            base_port: config.base_port,
+            l1_slot: Span(config.l1_slot),
+            l2_block: Span(config.l2_block),
+            accounts: config.accounts,
+        }
+    }
+}
+
+impl Section for DevnetSettings {
+    const NAME: &'static str = "devnet";
+}
+
+#[derive(Debug, Args, Serialize)]
+pub(crate) struct DevnetFlags {
+    /// Where to write URLs and funded accounts as JSON, once everything is ready.
+    #[arg(long)]
+    info_file: Option<PathBuf>,
+    /// An empty or new folder to keep data in; else a temporary one.
+    #[arg(long)]
+    data_dir: Option<PathBuf>,
+    /// The address to listen on.
+    #[arg(long)]
+    listen: Option<String>,
+    /// The first of eight ports; 0 for any free ones.
+    #[arg(long)]
+    base_port: Option<u16>,
+    /// The length of an L1 slot.
+    #[arg(long)]
+    l1_slot: Option<Span>,
+    /// The time between L2 blocks.
+    #[arg(long)]
+    l2_block: Option<Span>,
+    /// Funded accounts on each layer.
+    #[arg(long)]
+    accounts: Option<u32>,
+}
+
+pub(crate) async fn indexer(file: Option<&Path>, flags: &IndexerFlags) -> anyhow::Result<()> {
+    telemetry::log(file)?;
+    let settings: IndexerSettings = load(file, std::env::vars(), flags)?;
+    let cancel = CancellationToken::new();
+    telemetry::cancel_on_signal(&cancel)?;
+    telemetry::metrics(file, &cancel).await?;
+    let config = IndexerConfig {
+        database: settings.database,
+        listen: settings.listen.parse().with_context(|| format!("listen {}", settings.listen))?,
+        poll_interval: settings.poll.0,
+        canonical_depth: settings.canonical_depth,
+        allow_partial_history: settings.allow_partial_history,
+    };
+    let indexer = Indexer::start(config, GraphQlSource::new(&settings.node)?, &cancel).await?;
+    Ok(indexer.join().await?)
+}
+
+pub(crate) async fn devnet(file: Option<&Path>, flags: &DevnetFlags) -> anyhow::Result<()> {
+    telemetry::log(file)?;
+    let settings: DevnetSettings = load(file, std::env::vars(), flags)?;
+    let cancel = CancellationToken::new();
+    telemetry::cancel_on_signal(&cancel)?;
+    // Removed when the command ends.
+    let temporary = match settings.data_dir.as_os_str().is_empty() {
+        true => Some(tempfile::tempdir()?),
+        false => None,
+    };
+    let data_dir = temporary.as_ref().map_or(settings.data_dir, |folder| folder.path().into());
+    let config = DevnetConfig {
+        listen: settings.listen.parse().with_context(|| format!("listen {}", settings.listen))?,
+        base_port: settings.base_port,
+        l1_slot: settings.l1_slot.0,
+        l2_block: settings.l2_block.0,
+        accounts: settings.accounts,
+        ..DevnetConfig::new(data_dir)
+    };
+    let devnet = tokio::select! {
+        started = Devnet::start(config, &cancel) => started?,
+        () = cancel.cancelled() => return Ok(()),
+    };
+    announce(devnet.info(), &settings.info_file)?;
+    Ok(devnet.join().await?)
+}
+
+#[allow(clippy::print_stdout, reason = "the information is the command's output")]
+fn announce(info: &DevnetInfo, file: &Path) -> anyhow::Result<()> {
+    let json = serde_json::to_string_pretty(info)?;
+    println!("{json}");
+    if !file.as_os_str().is_empty() {
+        // Whoever waits for the file finds all of it.
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let mut whole = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
+        std::io::Write::write_all(&mut whole, json.as_bytes())?;
+        whole.persist(file).with_context(|| file.display().to_string())?;
+    }
+    eprintln!("Both layers sign for testnet, and the keys above are public: for development only.");
+    Ok(())
+}

@@ -1,0 +1,140 @@
+//! `zeko devnet`, and the commands that talk to it.
+
+use std::{
+    io::Read,
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+};
+
+use zeko_sdk::devnet::DevnetInfo;
+
+/// The command, without settings from the outside.
+fn zeko(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_zeko"));
+    let settings = std::env::vars().filter(|(name, _)| name.starts_with("ZEKO_"));
+    settings.for_each(|(name, _)| drop(command.env_remove(name)));
+    command.args(arguments).env("ZEKO_ACCOUNT_PASSWORD", "correct horse");
+    command
+}
+
+fn succeed(command: &mut Command) -> String {
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    let stderr = String::from_utf8_lossy(&stderr);
+    assert!(status.success(), "{command:?}: {stderr}");
+    String::from_utf8(stdout).unwrap()
+}
+
+/// A development network in a process of its own, killed if a test fails.
+struct Running(Child);
+
+impl Running {
+    /// Starts it, and reads what it prints when it is ready.
+    fn start(arguments: &[&str]) -> (Self, DevnetInfo) {
+        let mut child = zeko(&["devnet", "--l1-slot", "200ms", "--l2-block", "100ms"])
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdout = child.stdout.take().unwrap();
+        let running = Self(child);
+        let mut text = Vec::new();
+        loop {
+            let mut byte = [0];
+            assert_eq!(
+                stdout.read(&mut byte).unwrap(),
+                1,
+                "ended: {}",
+                String::from_utf8_lossy(&text)
+            );
+            text.push(byte[0]);
+            if let Ok(info) = serde_json::from_slice(&text) {
+                return (running, info);
+            }
+        }
+    }
+
+    /// Asks it to stop, and returns its exit code.
+    fn signal(mut self, signal: &str) -> Option<i32> {
+        let pid = self.0.id().to_string();
+        assert!(Command::new("kill").args(["-s", signal, &pid]).status().unwrap().success());
+        self.0.wait().unwrap().code()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_newcomer_gets_two_layers_and_pays_somebody() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (running, info) = Running::start(&["--info-file", &path("info.json")]);
+    let key = path("key.json");
+    let payer = succeed(
+        zeko(&["account", "import", &key])
+            .stdin(pipe(&info.accounts.l2[0].private_key, folder.path())),
+    );
+    assert_eq!(payer.trim(), info.accounts.l2[0].public_key);
+    let payee = succeed(&mut zeko(&["account", "new", &path("new.json")]));
+    for url in [&info.l1.graphql, &info.l2.graphql] {
+        let status = succeed(&mut zeko(&["status", "--url", url]));
+        assert!(status.contains("SYNCED") && status.contains("testnet"), "{status}");
+    }
+    let send = ["send", "--key", &key, "--to", payee.trim(), "--amount", "2.5", "--wait"];
+    let hash = succeed(zeko(&send).args(["--url", &info.l2.graphql]));
+    assert!(hash.starts_with("5J"), "{hash}");
+    let show = ["account", "show", &path("new.json"), "--url", &info.l2.graphql];
+    let shown = succeed(&mut zeko(&show));
+    // The creation fee of the L2 is a tenth of a MINA.
+    assert!(shown.contains("balance      2.4\n"), "{shown}");
+    assert_eq!(running.signal("TERM"), Some(0));
+    // The info file was there by the time it was printed.
+    let written = std::fs::read(path("info.json")).unwrap();
+    let written: DevnetInfo = serde_json::from_slice(&written).unwrap();
+    assert_eq!(written.l2.graphql, info.l2.graphql);
+}
+
+fn pipe(text: &str, folder: &Path) -> Stdio {
+    let path = folder.join("stdin");
+    std::fs::write(&path, text).unwrap();
+    std::fs::File::open(path).unwrap().into()
+}
+
+#[test]
+fn it_stops_on_interrupt_and_refuses_a_used_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data").display().to_string();
+    let (running, _) = Running::start(&["--data-dir", &data]);
+    assert_eq!(running.signal("INT"), Some(0));
+    let again = zeko(&["devnet", "--data-dir", &data]).output().unwrap();
+    assert_eq!(again.status.code(), Some(1));
+    let reason = String::from_utf8_lossy(&again.stderr);
+    assert!(reason.contains("not empty"), "{reason}");
+}
+
+#[test]
+fn mistakes_are_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("zeko.toml");
+    std::fs::write(&file, "[devnet]\nl1_slott = \"1s\"\n").unwrap();
+    let file = file.display().to_string();
+    for (command, expected) in [
+        (zeko(&["devnet", "--config", &file]), "l1_slott"),
+        (zeko(&["devnet", "--l1-slot", "soon"]), "span of time"),
+        (zeko(&["status", "--url", "http://127.0.0.1:1/graphql"]), "127.0.0.1:1"),
+        (zeko(&["account", "show", "/no/such/file"]), "/no/such/file"),
+    ] {
+        let mut command = command;
+        let output = command.output().unwrap();
+        assert!(!output.status.success());
+        let reason = String::from_utf8_lossy(&output.stderr);
+        assert!(reason.contains(expected), "{reason}");
+    }
+    let mut misspelt = zeko(&["indexer"]);
+    let output = misspelt.env("ZEKO_INDEXER_DATABSE", "x").output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stderr).contains("ZEKO_INDEXER_DATABSE"));
+}

@@ -1,0 +1,5 @@
+//! The local L1 and the command line through their front doors.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod command;
+mod local_l1;

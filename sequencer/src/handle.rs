@@ -1,0 +1,340 @@
+//! The sequencer as a node of GraphQL, and as what JSON-RPC answers from.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use mina_ledger::{
+    hash::TransactionHash,
+    ledger::{Ledger, Location, MerklePath, NodePosition},
+    logic::FailureTable,
+    rollup::{PreConfirmation, SignedStatement},
+    types::{AccountId, Amount, Nonce, PublicKey, Signature, TokenId},
+};
+use tokio::sync::broadcast;
+
+use crate::{
+    admission::Admission,
+    command::Command,
+    graphql::{
+        AccountRecord, Block, BlockSelector, HistoryEntry, HistoryQuery, Included, MinaNode,
+        NodeEvent, NodeInfo, PoolFilter, SubmitError, SyncStatus, TransactionStatus,
+    },
+    shared::{Shared, now_ms},
+    store::{BatchRecord, Stage},
+};
+
+/// Blocks that `bestChain` answers at most.
+const MAX_CHAIN: usize = 290;
+
+/// o1js asks for the last 20 blocks every 20 s when it waits for a command. Mina's blocks take
+/// minutes; of ours, those of this time are always among the answer.
+const CHAIN_WINDOW_MS: u64 = 30_000;
+
+/// What has become of a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CommandStatus {
+    /// In the mempool.
+    Pending,
+    /// In a block, or in the one under way.
+    Included {
+        /// The height, as in GraphQL: the first block has height 1.
+        height: u32,
+        /// The place in the block.
+        index: u32,
+        /// `None` if it was applied in full.
+        failures: Option<FailureTable>,
+        /// How far the block has come.
+        stage: Stage,
+    },
+    /// It has left the mempool without a block.
+    Rejected {
+        /// Why.
+        reason: String,
+    },
+    /// Nothing is known of it.
+    Unknown,
+}
+
+/// A pre-confirmation with its signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignedConfirmation {
+    /// What is signed.
+    pub statement: PreConfirmation,
+    /// The signature.
+    pub signature: Signature,
+    /// Whose.
+    pub signer: PublicKey,
+}
+
+/// A running sequencer, to ask and to send to. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct SequencerHandle {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) admission: Admission,
+}
+
+impl SequencerHandle {
+    fn stored_block(&self, height: u32) -> Option<Arc<Block>> {
+        let found = self.shared.store.block(height);
+        let found = found.inspect_err(|error| tracing::error!(%error, "reading a block"));
+        found.ok().flatten().map(|(block, _)| Arc::new(block))
+    }
+
+    /// A block by the number of blocks before it.
+    fn block_at(&self, height: u32) -> Option<Arc<Block>> {
+        let recent = {
+            let view = self.shared.view.read();
+            view.recent.iter().rev().find(|block| block.height.get() == height + 1).cloned()
+        };
+        recent.or_else(|| self.stored_block(height))
+    }
+
+    fn place(&self, hash: &TransactionHash) -> Option<(u32, u32)> {
+        let place = self.shared.view.read().place(hash).cloned();
+        match place {
+            Some(place) => Some((place.height, place.index)),
+            None => self.shared.store.place(hash).ok().flatten(),
+        }
+    }
+
+    /// What has become of a command.
+    pub fn status(&self, hash: &TransactionHash) -> CommandStatus {
+        if self.shared.pool().get(hash).is_some() {
+            return CommandStatus::Pending;
+        }
+        let included = |height: u32, index: u32, failures: Option<FailureTable>| {
+            let height = height.saturating_add(1);
+            CommandStatus::Included { height, index, failures, stage: Stage::Included }
+        };
+        {
+            let view = self.shared.view.read();
+            if let Some(place) = view.place(hash)
+                && let Some((one, _)) = view.included(place)
+            {
+                return included(place.height, place.index, one.failures.clone());
+            }
+            if let Some(reason) = view.drop_reason(hash) {
+                return CommandStatus::Rejected { reason: reason.to_owned() };
+            }
+        }
+        let Some((height, index)) = self.shared.store.place(hash).ok().flatten() else {
+            return CommandStatus::Unknown;
+        };
+        let block = self.stored_block(height);
+        match block.as_ref().and_then(|block| block.commands.get(index as usize)) {
+            Some(one) => included(height, index, one.failures.clone()),
+            None => CommandStatus::Unknown,
+        }
+    }
+
+    /// The sequencer's signed word on where a command is.
+    pub fn confirmation(&self, hash: &TransactionHash) -> Option<SignedConfirmation> {
+        let (height, index) = self.place(hash)?;
+        let open = {
+            let view = self.shared.view.read();
+            let one = view.open.commands.get(index as usize);
+            let one = one.filter(|_| view.open.height == height);
+            one.map(|one| (view.open.generation, view.open.parent, one.failures.is_none()))
+        };
+        let (generation, parent, applied) = match open {
+            Some(open) => open,
+            None => {
+                let (block, generation) = self.generation_of(height)?;
+                let included = block.commands.get(index as usize)?;
+                (generation, block.parent, included.failures.is_none())
+            }
+        };
+        let height = mina_ledger::types::Length::new(height);
+        let chain = self.shared.chain;
+        self.sign(PreConfirmation {
+            chain,
+            generation,
+            height,
+            parent,
+            index,
+            command: *hash,
+            applied,
+        })
+    }
+
+    fn generation_of(&self, height: u32) -> Option<(Arc<Block>, u32)> {
+        if let Some((block, generation)) = self.shared.store.block(height).ok().flatten() {
+            return Some((Arc::new(block), generation));
+        }
+        // The store is a few blocks behind at most, and all of them are of this generation.
+        let block = self.block_at(height)?;
+        Some((block, self.shared.view.read().generation))
+    }
+
+    pub(crate) fn sign(&self, statement: PreConfirmation) -> Option<SignedConfirmation> {
+        let signature = statement.sign(&self.shared.key).ok()?;
+        Some(SignedConfirmation { statement, signature, signer: self.shared.producer })
+    }
+
+    /// What is executed from now on, as soon as it is safe; not yet signed.
+    pub fn confirmations(&self) -> broadcast::Receiver<Arc<Vec<PreConfirmation>>> {
+        self.shared.confirmations.subscribe()
+    }
+
+    /// Closed batches from a number on.
+    pub fn batches(&self, from: u64, limit: usize) -> Vec<BatchRecord> {
+        self.shared.store.batches(from, limit.min(MAX_CHAIN)).unwrap_or_default()
+    }
+
+    fn history_at(
+        &self,
+        (height, index): (u32, u32),
+        token: Option<&TokenId>,
+    ) -> Option<HistoryEntry> {
+        let block = self.block_at(height)?;
+        let included = block.commands.get(index as usize)?;
+        names_token(included, token)
+            .then(|| HistoryEntry { included: included.clone(), timestamp_ms: block.timestamp_ms })
+    }
+}
+
+fn names_token(included: &Included, token: Option<&TokenId>) -> bool {
+    let Some(token) = token else { return true };
+    match included.command.as_ref() {
+        Command::Signed(_) => token.is_default(),
+        Command::Zkapp(command) => {
+            command.account_updates.updates().any(|update| update.body.token_id == *token)
+        }
+    }
+}
+
+impl MinaNode for SequencerHandle {
+    fn info(&self) -> &NodeInfo {
+        &self.shared.info
+    }
+
+    fn sync_status(&self) -> SyncStatus {
+        if self.shared.ready.load(std::sync::atomic::Ordering::SeqCst) {
+            SyncStatus::Synced
+        } else {
+            SyncStatus::Bootstrap
+        }
+    }
+
+    fn tip(&self) -> Arc<Block> {
+        Arc::clone(&self.shared.view.read().tip)
+    }
+
+    fn account_count(&self) -> u64 {
+        self.shared.view.read().accounts.len() as u64
+    }
+
+    fn account(&self, id: &AccountId) -> Option<AccountRecord> {
+        self.shared.view.read().account(id)
+    }
+
+    fn accounts_of(&self, key: &PublicKey) -> Vec<AccountRecord> {
+        self.shared.view.read().accounts_of(key)
+    }
+
+    fn token_owner(&self, token: &TokenId) -> Option<AccountRecord> {
+        self.shared.view.read().token_owner(token)
+    }
+
+    fn token_accounts(&self, token: &TokenId) -> Vec<AccountRecord> {
+        self.shared.view.read().token_accounts(token)
+    }
+
+    fn merkle_path(&self, index: u64) -> Option<MerklePath> {
+        let ledger = self.shared.ledger();
+        let full = ledger.parent();
+        full.account(Location::new(index)).ok()?;
+        let mut position = NodePosition::new(0, index);
+        let mut siblings = Vec::new();
+        for _ in 0..mina_ledger::ledger::DEPTH {
+            siblings.push(full.node(position.sibling()).ok()?);
+            position = position.parent();
+        }
+        Some(MerklePath::new(Location::new(index), siblings))
+    }
+
+    fn inferred_nonce(&self, id: &AccountId) -> Option<Nonce> {
+        let nonce = self.shared.view.read().latest(id)?.nonce;
+        Some(self.shared.pool().next_nonce(id, nonce))
+    }
+
+    fn best_chain(&self, max_length: Option<usize>) -> Vec<Arc<Block>> {
+        let length = max_length.unwrap_or(MAX_CHAIN).clamp(1, MAX_CHAIN);
+        let since = now_ms().saturating_sub(CHAIN_WINDOW_MS);
+        let view = self.shared.view.read();
+        let wanted = |(position, block): &(usize, &Arc<Block>)| {
+            *position < length || (length > 1 && block.timestamp_ms >= since)
+        };
+        let recent = view.recent.iter().rev().enumerate().take_while(wanted);
+        let mut blocks: Vec<_> =
+            recent.take(MAX_CHAIN).map(|(_, block)| Arc::clone(block)).collect();
+        drop(view);
+        // After a start there is nothing recent yet.
+        let mut next =
+            blocks.last().map_or_else(|| self.tip().height.get(), |b| b.height.get() - 1);
+        while blocks.len() < length
+            && let Some(height) = next.checked_sub(1)
+            && let Some(block) = self.stored_block(height)
+        {
+            blocks.push(block);
+            next = height;
+        }
+        if blocks.len() < length && next == 0 {
+            blocks.push(Arc::clone(&self.shared.view.read().genesis));
+        }
+        blocks
+    }
+
+    fn block(&self, selector: BlockSelector) -> Option<Arc<Block>> {
+        let genesis = || Arc::clone(&self.shared.view.read().genesis);
+        match selector {
+            BlockSelector::Genesis => Some(genesis()),
+            BlockSelector::Height(height) => match height.get().checked_sub(1) {
+                Some(height) => self.block_at(height),
+                None => Some(genesis()),
+            },
+            BlockSelector::StateHash(hash) => {
+                let recent = {
+                    let view = self.shared.view.read();
+                    view.recent.iter().find(|block| block.state_hash == hash).cloned()
+                };
+                recent.or_else(|| self.stored_block(self.shared.store.height_of(hash).ok()??))
+            }
+        }
+    }
+
+    fn pool(&self, filter: &PoolFilter) -> Vec<Arc<Command>> {
+        self.shared.pool().select(filter)
+    }
+
+    fn transaction_status(&self, hash: &TransactionHash) -> TransactionStatus {
+        if self.shared.pool().get(hash).is_some() {
+            TransactionStatus::Pending
+        } else if self.place(hash).is_some() {
+            TransactionStatus::Included
+        } else {
+            TransactionStatus::Unknown
+        }
+    }
+
+    fn submit(&self, command: Command) -> BoxFuture<'_, Result<TransactionHash, SubmitError>> {
+        Box::pin(self.admission.submit(command))
+    }
+
+    fn history(&self, query: &HistoryQuery) -> Vec<HistoryEntry> {
+        let HistoryQuery { public_key, token, limit, newest_first } = query;
+        let places = self.shared.store.places_of(public_key, *newest_first, *limit);
+        let places = places.inspect_err(|error| tracing::error!(%error, "reading a history"));
+        let places = places.unwrap_or_default().into_iter();
+        places.filter_map(|place| self.history_at(place, token.as_ref())).collect()
+    }
+
+    fn fee_for_weight(&self, weight: u32) -> Amount {
+        self.shared.minimum_fee(weight)
+    }
+
+    fn subscribe(&self) -> broadcast::Receiver<NodeEvent> {
+        self.shared.events.subscribe()
+    }
+}

@@ -1,0 +1,412 @@
+//! JSON-RPC over HTTP and WebSocket.
+//!
+//! | method | parameters | result |
+//! |---|---|---|
+//! | `zeko_sendZkapp` | zkApp command, o1js' JSON | hash |
+//! | `zeko_sendPayment`, `zeko_sendDelegation` | `{data, signature}`, mina-signer's JSON | hash |
+//! | `zeko_sendMany` | list of `{zkapp}`, `{payment}` or `{delegation}` | list of `{hash}` or `{error}` |
+//! | `zeko_status` | hash | `{status, …}` |
+//! | `zeko_preConfirmation` | hash | statement and signature, or null |
+//! | `zeko_account` | public key, token id (optional) | account or null |
+//! | `zeko_block` | height, or nothing for the newest | block or null |
+//! | `zeko_batches` | first number, most (optional) | list of batches |
+//! | `zeko_fee` | weight | the smallest fee now |
+//! | `zeko_subscribeBlocks` | | blocks, without their commands |
+//! | `zeko_subscribePreConfirmations` | | lists of pre-confirmations |
+//! | `zeko_subscribeStatus` | hash | its status whenever that changes, until it is in a closed block |
+
+use std::{net::SocketAddr, sync::Arc};
+
+use jsonrpsee::{
+    RpcModule,
+    core::{SubscriptionResult, server::SubscriptionMessage},
+    server::{
+        BatchRequestConfig, PendingSubscriptionSink, Server, ServerConfig, ServerHandle,
+        SubscriptionSink,
+    },
+    types::{ErrorObjectOwned, Params},
+};
+use mina_ledger::{
+    hash::TransactionHash,
+    types::{
+        AccountId, DelegationJson, PaymentJson, PublicKey, SignatureJson, SignedCommand, TokenId,
+        ZkappCommand, ledger_hash_to_base58, state_hash_to_base58,
+    },
+};
+use serde::Deserialize;
+use serde_json::{Value as Json, json, value::RawValue};
+use tokio::sync::broadcast::error::RecvError;
+use tower_http::cors::CorsLayer;
+
+use crate::{
+    command::Command,
+    config::RpcConfig,
+    graphql::{Block, BlockSelector, MinaNode, NodeEvent, SubmitError},
+    handle::{CommandStatus, SequencerHandle, SignedConfirmation},
+};
+
+/// A command was refused; the message says why in the words of Mina's daemon.
+const REFUSED: i32 = -32000;
+const INVALID_PARAMS: i32 = -32602;
+
+/// The running server.
+#[derive(Debug)]
+pub(crate) struct RpcServer {
+    pub(crate) address: SocketAddr,
+    handle: ServerHandle,
+}
+
+impl RpcServer {
+    pub(crate) async fn start(handle: SequencerHandle, config: RpcConfig) -> std::io::Result<Self> {
+        let limits = ServerConfig::builder()
+            .max_connections(config.max_connections)
+            .max_request_body_size(config.max_body_bytes)
+            .max_subscriptions_per_connection(config.max_subscriptions)
+            .set_batch_request_config(BatchRequestConfig::Limit(
+                u32::try_from(config.max_commands).unwrap_or(u32::MAX),
+            ))
+            .build();
+        let server = Server::builder()
+            .set_config(limits)
+            .set_http_middleware(tower::ServiceBuilder::new().layer(CorsLayer::permissive()))
+            .build(config.listen)
+            .await?;
+        let address = server.local_addr()?;
+        let module = module(handle, config).map_err(std::io::Error::other)?;
+        Ok(Self { address, handle: server.start(module) })
+    }
+
+    pub(crate) fn stop(&self) {
+        // It may have stopped already.
+        let _ = self.handle.stop();
+    }
+
+    pub(crate) async fn stopped(&self) {
+        self.handle.clone().stopped().await;
+    }
+}
+
+type Answer<T> = Result<T, ErrorObjectOwned>;
+
+fn refused(error: &SubmitError) -> ErrorObjectOwned {
+    ErrorObjectOwned::owned(REFUSED, error.to_string(), Some(error.label()))
+}
+
+fn invalid(error: impl std::fmt::Display) -> ErrorObjectOwned {
+    ErrorObjectOwned::owned(INVALID_PARAMS, error.to_string(), None::<()>)
+}
+
+/// A payment or delegation, as mina-signer writes it.
+#[derive(Deserialize)]
+struct Signed<T> {
+    data: T,
+    signature: SignatureJson,
+}
+
+/// A command of `zeko_sendMany`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum AnyCommand {
+    Zkapp(Box<ZkappCommand>),
+    Payment(Signed<PaymentJson>),
+    Delegation(Signed<DelegationJson>),
+}
+
+fn payment(Signed { data, signature }: &Signed<PaymentJson>) -> Answer<Command> {
+    let payload = data.to_payload().map_err(invalid)?;
+    let signature = (*signature).into();
+    Ok(Command::Signed(SignedCommand { payload, signature }))
+}
+
+fn delegation(Signed { data, signature }: &Signed<DelegationJson>) -> Answer<Command> {
+    let payload = data.to_payload().map_err(invalid)?;
+    let signature = (*signature).into();
+    Ok(Command::Signed(SignedCommand { payload, signature }))
+}
+
+impl AnyCommand {
+    fn into_command(self) -> Answer<Command> {
+        match self {
+            Self::Zkapp(command) => Ok(Command::Zkapp(Arc::new(*command))),
+            Self::Payment(signed) => payment(&signed),
+            Self::Delegation(signed) => delegation(&signed),
+        }
+    }
+}
+
+/// The only parameter, or the first of a list.
+fn first<'a, T: Deserialize<'a>>(params: &'a Params<'_>) -> Answer<T> {
+    params.one().map_err(invalid)
+}
+
+struct Context {
+    node: SequencerHandle,
+    config: RpcConfig,
+}
+
+impl Context {
+    async fn send(&self, command: Answer<Command>) -> Answer<Json> {
+        let hash = self.node.submit(command?).await.map_err(|error| refused(&error))?;
+        Ok(json!(hash.to_base58()))
+    }
+
+    async fn send_many(&self, commands: Vec<Box<RawValue>>) -> Answer<Json> {
+        if commands.len() > self.config.max_commands {
+            return Err(invalid(format!("more than {} commands", self.config.max_commands)));
+        }
+        let read = |raw: &RawValue| -> Answer<Command> {
+            serde_json::from_str::<AnyCommand>(raw.get()).map_err(invalid)?.into_command()
+        };
+        let sent = commands.iter().map(async |raw| match self.send(read(raw)).await {
+            Ok(hash) => json!({ "hash": hash }),
+            Err(error) => json!({ "error": error.message() }),
+        });
+        Ok(Json::Array(futures_util::future::join_all(sent).await))
+    }
+
+    fn status(&self, hash: &TransactionHash) -> Json {
+        status_json(&self.node.status(hash))
+    }
+}
+
+fn status_json(status: &CommandStatus) -> Json {
+    match status {
+        CommandStatus::Pending => json!({ "status": "pending" }),
+        CommandStatus::Included { height, index, failures, stage } => json!({
+            "status": stage,
+            "height": height,
+            "index": index,
+            "applied": failures.is_none(),
+            "failures": failures,
+        }),
+        CommandStatus::Rejected { reason } => json!({ "status": "rejected", "reason": reason }),
+        CommandStatus::Unknown => json!({ "status": "unknown" }),
+    }
+}
+
+fn confirmation_json(confirmation: &SignedConfirmation) -> Json {
+    let SignedConfirmation { statement, signature, signer } = confirmation;
+    json!({
+        "chain": mina_ledger::types::to_decimal(statement.chain.field()),
+        "generation": statement.generation,
+        // As it is signed: the number of blocks before.
+        "height": statement.height.get(),
+        "parent": state_hash_to_base58(statement.parent),
+        "index": statement.index,
+        "command": statement.command.to_base58(),
+        "applied": statement.applied,
+        "signature": signature,
+        "signer": signer,
+    })
+}
+
+fn block_json(block: &Block, with_commands: bool) -> Json {
+    let commands = block.commands.iter().map(
+        |included| json!({ "hash": included.hash.to_base58(), "failures": included.failures }),
+    );
+    json!({
+        "height": block.height.get(),
+        "stateHash": state_hash_to_base58(block.state_hash),
+        "parent": state_hash_to_base58(block.parent),
+        "slot": block.slot.get(),
+        "timestamp": block.timestamp_ms.to_string(),
+        "ledgerHash": ledger_hash_to_base58(block.ledger_hash),
+        "commandCount": block.commands.len(),
+        "commands": if with_commands { Some(commands.collect::<Vec<_>>()) } else { None },
+    })
+}
+
+fn read_hash(text: &str) -> Answer<TransactionHash> {
+    TransactionHash::from_base58(text).map_err(invalid)
+}
+
+fn module(
+    node: SequencerHandle,
+    config: RpcConfig,
+) -> Result<RpcModule<Context>, jsonrpsee::core::RegisterMethodError> {
+    let mut module = RpcModule::new(Context { node, config });
+    register_sending(&mut module)?;
+    register_queries(&mut module)?;
+    register_subscriptions(&mut module)?;
+    Ok(module)
+}
+
+type Registered = Result<(), jsonrpsee::core::RegisterMethodError>;
+
+fn register_sending(module: &mut RpcModule<Context>) -> Registered {
+    module.register_async_method("zeko_sendZkapp", async |params, context, _| {
+        let command = first::<ZkappCommand>(&params);
+        context.send(command.map(|command| Command::Zkapp(command.into()))).await
+    })?;
+    module.register_async_method("zeko_sendPayment", async |params, context, _| {
+        let signed = first::<Signed<PaymentJson>>(&params);
+        context.send(signed.and_then(|signed| payment(&signed))).await
+    })?;
+    module.register_async_method("zeko_sendDelegation", async |params, context, _| {
+        let signed = first::<Signed<DelegationJson>>(&params);
+        context.send(signed.and_then(|signed| delegation(&signed))).await
+    })?;
+    module.register_async_method("zeko_sendMany", async |params, context, _| {
+        context.send_many(first(&params)?).await
+    })?;
+    Ok(())
+}
+
+fn register_queries(module: &mut RpcModule<Context>) -> Registered {
+    module.register_method("zeko_status", |params, context, _| {
+        let hash: String = first(&params)?;
+        Ok::<_, ErrorObjectOwned>(context.status(&read_hash(&hash)?))
+    })?;
+    module.register_method("zeko_preConfirmation", |params, context, _| {
+        let hash: String = first(&params)?;
+        let found = context.node.confirmation(&read_hash(&hash)?);
+        Ok::<_, ErrorObjectOwned>(json!(found.as_ref().map(confirmation_json)))
+    })?;
+    module.register_method("zeko_account", |params, context, _| {
+        let mut params = params.sequence();
+        let key: String = params.next()?;
+        let token: Option<String> = params.optional_next()?;
+        let public_key = PublicKey::from_base58(&key).map_err(invalid)?;
+        let token = token.map(|token| TokenId::from_base58(&token)).transpose().map_err(invalid)?;
+        let id = AccountId::new(public_key, token.unwrap_or_default());
+        Ok::<_, ErrorObjectOwned>(json!(context.node.account(&id).map(|record| record.account)))
+    })?;
+    module.register_method("zeko_block", |params, context, _| {
+        let height: Option<u32> = params.sequence().optional_next()?;
+        let block = match height {
+            Some(height) => context.node.block(BlockSelector::Height(height.into())),
+            None => Some(context.node.tip()),
+        };
+        Ok::<_, ErrorObjectOwned>(json!(block.map(|block| block_json(&block, true))))
+    })?;
+    module.register_method("zeko_batches", |params, context, _| {
+        let mut params = params.sequence();
+        let from: u64 = params.next()?;
+        let limit: Option<usize> = params.optional_next()?;
+        Ok::<_, ErrorObjectOwned>(json!(context.node.batches(from, limit.unwrap_or(100))))
+    })?;
+    module.register_method("zeko_fee", |params, context, _| {
+        Ok::<_, ErrorObjectOwned>(json!(context.node.fee_for_weight(first(&params)?)))
+    })?;
+    Ok(())
+}
+
+fn register_subscriptions(module: &mut RpcModule<Context>) -> Registered {
+    module.register_subscription(
+        "zeko_subscribeBlocks",
+        "zeko_blocks",
+        "zeko_unsubscribeBlocks",
+        async |_, pending, context, _| blocks(pending, &context.node).await,
+    )?;
+    module.register_subscription(
+        "zeko_subscribePreConfirmations",
+        "zeko_preConfirmations",
+        "zeko_unsubscribePreConfirmations",
+        async |_, pending, context, _| confirmations(pending, &context.node).await,
+    )?;
+    module.register_subscription(
+        "zeko_subscribeStatus",
+        "zeko_status",
+        "zeko_unsubscribeStatus",
+        async |params, pending, context, _| {
+            let hash: String = match first(&params) {
+                Ok(hash) => hash,
+                Err(error) => return refuse(pending, error).await,
+            };
+            match read_hash(&hash) {
+                Ok(hash) => statuses(pending, &context, hash).await,
+                Err(error) => refuse(pending, error).await,
+            }
+        },
+    )?;
+    Ok(())
+}
+
+async fn refuse(pending: PendingSubscriptionSink, error: ErrorObjectOwned) -> SubscriptionResult {
+    pending.reject(error).await;
+    Ok(())
+}
+
+/// Whether the subscriber is still there.
+async fn tell(sink: &SubscriptionSink, item: &Json) -> Result<bool, serde_json::Error> {
+    let message = SubscriptionMessage::from(serde_json::value::to_raw_value(item)?);
+    Ok(sink.send(message).await.is_ok())
+}
+
+async fn blocks(pending: PendingSubscriptionSink, node: &SequencerHandle) -> SubscriptionResult {
+    let mut events = node.subscribe();
+    let sink = pending.accept().await?;
+    loop {
+        let event = tokio::select! {
+            () = sink.closed() => return Ok(()),
+            event = events.recv() => event,
+        };
+        match event {
+            Ok(NodeEvent::NewBlock(block)) => {
+                if !tell(&sink, &block_json(&block, false)).await? {
+                    return Ok(());
+                }
+            }
+            Ok(_) | Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => return Ok(()),
+        }
+    }
+}
+
+async fn confirmations(
+    pending: PendingSubscriptionSink,
+    node: &SequencerHandle,
+) -> SubscriptionResult {
+    let mut all = node.confirmations();
+    let sink = pending.accept().await?;
+    loop {
+        let confirmed = tokio::select! {
+            () = sink.closed() => return Ok(()),
+            confirmed = all.recv() => confirmed,
+        };
+        match confirmed {
+            Ok(confirmed) => {
+                let node = node.clone();
+                let signed = tokio::task::spawn_blocking(move || {
+                    let sign = |one: &mina_ledger::rollup::PreConfirmation| node.sign(*one);
+                    confirmed.iter().filter_map(sign).map(|one| confirmation_json(&one)).collect()
+                });
+                if !tell(&sink, &signed.await?).await? {
+                    return Ok(());
+                }
+            }
+            Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => return Ok(()),
+        }
+    }
+}
+
+async fn statuses(
+    pending: PendingSubscriptionSink,
+    context: &Context,
+    hash: TransactionHash,
+) -> SubscriptionResult {
+    let mut events = context.node.subscribe();
+    let sink = pending.accept().await?;
+    let mut last = Json::Null;
+    loop {
+        let status = context.node.status(&hash);
+        let shown = status_json(&status);
+        if shown != last && !tell(&sink, &shown).await? {
+            return Ok(());
+        }
+        last = shown;
+        let ended = match status {
+            CommandStatus::Rejected { .. } => true,
+            CommandStatus::Included { height, .. } => height <= context.node.tip().height.get(),
+            _ => false,
+        };
+        if ended {
+            return Ok(());
+        }
+        tokio::select! {
+            () = sink.closed() => return Ok(()),
+            event = events.recv() => if matches!(event, Err(RecvError::Closed)) { return Ok(()) },
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Tests of the sequencer through its public interface.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
+mod clients;
+mod fixture;
+mod flow;
+mod kit;
+mod process;
+mod server;
