@@ -13,6 +13,9 @@ fi
 if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
   apt-get update -qq && apt-get install -y -qq nodejs npm
 fi
+if ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
+  apt-get update -qq && apt-get install -y -qq --no-install-recommends postgresql
+fi
 rustup component add rustfmt clippy >/dev/null 2>&1 || true
 # `npm ci` refuses a lock file that does not list the optional packages of other platforms.
 (cd tests/interop && npm install --no-save --no-audit --no-fund --loglevel=error)

@@ -13,6 +13,7 @@ use std::{
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
 use toml::{Table, Value};
+use zeko_sequencer::SequencerConfig;
 
 /// Why settings cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +68,12 @@ pub trait Section: Default + Serialize + DeserializeOwned {
 
     /// Settings without a default, as `table.key`; in the environment they are text.
     const OPTIONAL: &'static [&'static str] = &[];
+}
+
+impl Section for SequencerConfig {
+    const NAME: &'static str = "sequencer";
+    const OPTIONAL: &'static [&'static str] =
+        &["admin.listen", "admin.token", "fee_recipient", "genesis.network_name"];
 }
 
 /// Puts the settings of a service together. `environment` is what [`std::env::vars`] gives; `flags`
@@ -305,6 +312,24 @@ mod tests {
             }
         );
         assert_eq!(load::<Sample>(None, [], &Flags::default()).unwrap(), Sample::default());
+    }
+
+    #[test]
+    fn a_sequencer_is_configured_like_the_others() {
+        let none = Table::new();
+        assert_eq!(load::<SequencerConfig>(None, [], &none).unwrap(), SequencerConfig::default());
+        let environment = [
+            ("ZEKO_SEQUENCER_BLOCK_MS", "500"),
+            ("ZEKO_SEQUENCER_GENESIS_CHAIN_ID", "mine"),
+            ("ZEKO_SEQUENCER_GENESIS_ACCOUNT_CREATION_FEE", "7"),
+            ("ZEKO_SEQUENCER_ADMIN_LISTEN", "127.0.0.1:1"),
+            ("ZEKO_SEQUENCER_ADMIN_TOKEN", "0123456789abcdef"),
+        ];
+        let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let config: SequencerConfig = load(None, environment, &none).unwrap();
+        assert_eq!((config.block_ms, config.genesis.chain_id.as_str()), (500, "mine"));
+        assert_eq!(config.genesis.account_creation_fee.get(), 7);
+        assert_eq!(config.admin.unwrap().listen.port(), 1);
     }
 
     #[test]

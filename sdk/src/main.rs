@@ -28,6 +28,8 @@ struct Cli {
 enum Command {
     /// Run both layers on this machine, for development.
     Devnet(services::DevnetFlags),
+    /// Run a sequencer.
+    Sequencer(services::SequencerCommand),
     /// Follow a chain into a database and serve the archive API.
     Indexer(services::IndexerFlags),
     /// Keys in encrypted files.
@@ -149,6 +151,7 @@ fn main() -> ExitCode {
     let config = config.as_deref();
     let result = match command {
         Command::Devnet(flags) => run(services::devnet(config, &flags)),
+        Command::Sequencer(command) => run(services::sequencer(config, &command)),
         Command::Indexer(flags) => run(services::indexer(config, &flags)),
         Command::Account(command) => account::run(&command),
         Command::Send(command) => run(node::send(command)),

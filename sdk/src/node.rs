@@ -15,7 +15,7 @@ const MINA: u64 = 1_000_000_000;
 #[derive(Debug, Args)]
 pub(crate) struct Send {
     /// The key file of the sender.
-    #[arg(long)]
+    #[arg(long, env = "ZEKO_KEY_FILE")]
     key: PathBuf,
     /// Whom to pay.
     #[arg(long)]

@@ -1,4 +1,4 @@
-//! `zeko devnet` and `zeko indexer`.
+//! `zeko devnet`, `zeko sequencer` and `zeko indexer`.
 
 use std::path::{Path, PathBuf};
 
@@ -11,8 +11,12 @@ use zeko_sdk::{
     config::{Section, Span, load},
     devnet::{Devnet, DevnetConfig, DevnetInfo},
 };
+use zeko_sequencer::{Sequencer, SequencerConfig};
 
-use crate::telemetry;
+use crate::{
+    account::{Password, unlock},
+    telemetry,
+};
 
 /// Settings of `zeko indexer`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -139,6 +143,48 @@ pub(crate) async fn indexer(file: Option<&Path>, flags: &IndexerFlags) -> anyhow
     Ok(indexer.join().await?)
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct SequencerCommand {
+    /// The key file of the sequencer, which signs pre-confirmations.
+    #[arg(long, env = "ZEKO_KEY_FILE")]
+    key: PathBuf,
+    #[command(flatten)]
+    password: Password,
+    #[command(flatten)]
+    flags: SequencerFlags,
+}
+
+#[derive(Debug, Args, Serialize)]
+struct SequencerFlags {
+    /// Where the log and the store are.
+    #[arg(long)]
+    data_dir: Option<PathBuf>,
+    /// Where to serve GraphQL.
+    #[arg(long)]
+    graphql_listen: Option<String>,
+    /// Where to serve health and metrics.
+    #[arg(long)]
+    health_listen: Option<String>,
+    /// Milliseconds between blocks.
+    #[arg(long)]
+    block_ms: Option<u64>,
+    /// Accept commands without looking at their proofs: for tests only.
+    #[arg(long, num_args = 0, default_missing_value = "true")]
+    unsafe_no_proofs: Option<bool>,
+}
+
+pub(crate) async fn sequencer(
+    file: Option<&Path>,
+    command: &SequencerCommand,
+) -> anyhow::Result<()> {
+    telemetry::log(file)?;
+    let config: SequencerConfig = load(file, std::env::vars(), &command.flags)?;
+    let key = unlock(&command.key, &command.password)?.private;
+    let cancel = CancellationToken::new();
+    telemetry::cancel_on_signal(&cancel)?;
+    Ok(Sequencer::start(config, key, &cancel).await?.join().await?)
+}
+
 pub(crate) async fn devnet(file: Option<&Path>, flags: &DevnetFlags) -> anyhow::Result<()> {
     telemetry::log(file)?;
     let settings: DevnetSettings = load(file, std::env::vars(), flags)?;
@@ -169,7 +215,6 @@ pub(crate) async fn devnet(file: Option<&Path>, flags: &DevnetFlags) -> anyhow::
 #[allow(clippy::print_stdout, reason = "the information is the command's output")]
 fn announce(info: &DevnetInfo, file: &Path) -> anyhow::Result<()> {
     let json = serde_json::to_string_pretty(info)?;
-    println!("{json}");
     if !file.as_os_str().is_empty() {
         // Whoever waits for the file finds all of it.
         let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -177,6 +222,7 @@ fn announce(info: &DevnetInfo, file: &Path) -> anyhow::Result<()> {
         std::io::Write::write_all(&mut whole, json.as_bytes())?;
         whole.persist(file).with_context(|| file.display().to_string())?;
     }
+    println!("{json}");
     eprintln!("Both layers sign for testnet, and the keys above are public: for development only.");
     Ok(())
 }

@@ -12,7 +12,9 @@ use zeko_sdk::devnet::DevnetInfo;
 fn zeko(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_zeko"));
     let settings = std::env::vars().filter(|(name, _)| name.starts_with("ZEKO_"));
-    settings.for_each(|(name, _)| drop(command.env_remove(name)));
+    for (name, _) in settings {
+        command.env_remove(name);
+    }
     command.args(arguments).env("ZEKO_ACCOUNT_PASSWORD", "correct horse");
     command
 }
@@ -92,7 +94,6 @@ fn a_newcomer_gets_two_layers_and_pays_somebody() {
     // The creation fee of the L2 is a tenth of a MINA.
     assert!(shown.contains("balance      2.4\n"), "{shown}");
     assert_eq!(running.signal("TERM"), Some(0));
-    // The info file was there by the time it was printed.
     let written = std::fs::read(path("info.json")).unwrap();
     let written: DevnetInfo = serde_json::from_slice(&written).unwrap();
     assert_eq!(written.l2.graphql, info.l2.graphql);

@@ -70,6 +70,7 @@ fn transfer(from: &KeyPair, to: &KeyPair, amount: u64, nonce: u32) -> Command {
     debit.use_full_commitment = true;
     let mut credit = Body::new(AccountId::of(to.public), era);
     credit.balance_change = SignedAmount::positive(Amount::new(amount));
+    credit.implicit_account_creation_fee = true;
     let signed =
         AccountUpdate { body: debit, authorization: Authorization::Signature(Signature::DUMMY) };
     let unsigned = AccountUpdate { body: credit, authorization: Authorization::None };
