@@ -111,10 +111,17 @@ pub enum StepOutcome {
         /// Why.
         refusal: Refusal,
     },
-    /// An entry that is no batch of this rollup.
+    /// An entry that is no batch of this rollup, or a batch that was adopted before.
     Skipped(Positioned),
-    /// A batch waits: for its predecessor, or for the L1.
-    Waiting(Positioned),
+    /// A batch waits.
+    Waiting {
+        /// Where it is.
+        position: Positioned,
+        /// Its data.
+        data: DataCommitment,
+        /// What the L1 has to have first; `None` if it waits for its predecessor.
+        for_l1: Option<ExecuteError>,
+    },
     /// Nothing more on the DA chain.
     Idle,
 }
@@ -320,7 +327,7 @@ impl Pipeline {
     ) -> Result<StepOutcome, PipelineError<D::Error>> {
         if let Some(candidate) = self.queue.pop(self.state().batches) {
             let outcome = self.consider(candidate, l1, proofs)?;
-            if !matches!(outcome, StepOutcome::Waiting(_)) {
+            if !matches!(outcome, StepOutcome::Waiting { .. }) {
                 return Ok(outcome);
             }
         }
@@ -364,7 +371,8 @@ impl Pipeline {
                 return refuse(far);
             }
             let fits = self.queue.push(candidate);
-            return if fits { Ok(StepOutcome::Waiting(position)) } else { refuse(far) };
+            let waiting = StepOutcome::Waiting { position, data, for_l1: None };
+            return if fits { Ok(waiting) } else { refuse(far) };
         }
         if number < expected {
             return self.replace(&candidate, l1, proofs);
@@ -374,7 +382,10 @@ impl Pipeline {
             Ok(derived) => Ok(StepOutcome::Adopted(derived)),
             Err(Refusal::Execute(error)) if error.is_transient() => {
                 let fits = self.queue.push(candidate);
-                if fits { Ok(StepOutcome::Waiting(position)) } else { refuse(error.into()) }
+                if !fits {
+                    return refuse(error.into());
+                }
+                Ok(StepOutcome::Waiting { position, data, for_l1: Some(error) })
             }
             Err(refusal) => refuse(refusal),
         }
@@ -395,6 +406,10 @@ impl Pipeline {
         let (Some(there), Some(before)) = (there, self.history.before(header.batch)) else {
             return refuse(Refusal::TooFar { expected, got: header.batch });
         };
+        if there.data == data {
+            // The same batch once more, sent through another node.
+            return Ok(StepOutcome::Skipped(position));
+        }
         let (generation, before) = (there.generation, *before);
         if header.generation <= generation {
             return refuse(Refusal::Duplicate { batch: header.batch, generation });

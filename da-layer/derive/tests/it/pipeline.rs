@@ -112,6 +112,8 @@ fn truncated_foreign_and_duplicate_batches_change_nothing() {
         batches[0].encode().unwrap(),
         &secret(1),
     );
+    let commands = vec![payment(2, 1, MINA, 0)];
+    let twin = Sequencer::new().batch(0, &[Plan { slot: 0, commands, ..Plan::default() }]);
     let mut far = batches[1].clone();
     far.header.batch = 65;
     let entries = [
@@ -122,6 +124,7 @@ fn truncated_foreign_and_duplicate_batches_change_nothing() {
         entry(&far),
         entry(&batches[0]),
         entry(&batches[0]),
+        entry(&twin),
         entry(&batches[1]),
     ];
     let mut pipeline = pipeline();
@@ -137,7 +140,7 @@ fn truncated_foreign_and_duplicate_batches_change_nothing() {
         StepOutcome::Refused { refusal: Refusal::Batch(BatchError::Decode(_)), .. }
     ));
     let skipped = outcomes.iter().filter(|outcome| matches!(outcome, StepOutcome::Skipped(_)));
-    assert_eq!(skipped.count(), 2);
+    assert_eq!(skipped.count(), 3);
     assert_eq!(*pipeline.state(), states[1]);
 }
 
@@ -201,7 +204,7 @@ fn a_batch_waits_until_the_l1_has_its_message() {
     let entries = placed(&[entry(&batch)]);
     let mut pipeline = pipeline();
     let outcomes = run(&mut pipeline, &entries, &no_inbox());
-    assert!(matches!(outcomes[..], [StepOutcome::Waiting(_)]), "{outcomes:?}");
+    assert!(matches!(outcomes[..], [StepOutcome::Waiting { for_l1: Some(_), .. }]), "{outcomes:?}");
     assert_eq!(pipeline.state().batches, 0);
     let outcomes = run(&mut pipeline, &entries, &inbox(&[message]));
     assert!(matches!(outcomes[..], [StepOutcome::Adopted(_)]), "{outcomes:?}");
