@@ -1,5 +1,6 @@
 //! A binary without `std`, without Rust's `main`, with a panic handler and an allocator of its own:
-//! that it links shows that nothing in `mina-ledger` needs more; run, it exits with 0.
+//! that it links shows that nothing in `mina-ledger` or
+//! `zeko-derive` needs more; run, it exits with 0.
 #![no_std]
 #![no_main]
 
@@ -18,12 +19,14 @@ use mina_ledger::{
     hash::command_hashes,
     ledger::{FullLedger, Ledger},
     logic::{Context, apply_zkapp_command},
+    rollup::ChainId,
     signature::{sign_zkapp_command, verify_zkapp_command},
     types::{
         Account, AccountId, Amount, CallForest, FeePayer, FeePayerBody, Memo, Nonce, PrivateKey,
         ProtocolStateView, Signature, ZkappCommand, zkapp_command_from_json, zkapp_command_to_json,
     },
 };
+use zeko_derive::{EntryKind, Envelope, Wire};
 
 const HEAP: usize = 1 << 24;
 
@@ -91,6 +94,10 @@ fn run(seed: u64) -> Option<()> {
     let json = zkapp_command_to_json(&command).ok()?;
     let command = zkapp_command_from_json(json.as_bytes()).ok()?;
     verify_zkapp_command(&command, &hashes, &domain).ok()?;
+
+    let chain = ChainId::new("da").ok()?;
+    let envelope = Envelope::sign(chain, EntryKind::Blob, 1.into(), bytes, &key).ok()?;
+    Envelope::from_bytes(&envelope.to_bytes()).ok()?.verify(chain).ok()?;
 
     let id = AccountId::of(key.to_public_key());
     let account = Account::new(id, Amount::new(10), domain.era());

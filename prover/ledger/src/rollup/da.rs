@@ -2,7 +2,7 @@
 
 use ark_ff::PrimeField;
 use blake2::{Blake2b, Digest, digest::consts::U32};
-use mina_curves::Fp;
+use mina_curves::{Fp, PastaField};
 
 use super::{ChainId, Hashed, statement::append_bytes};
 use crate::{
@@ -57,6 +57,12 @@ impl DataCommitment {
         *last &= 0x1f;
         // 253 bits are below the modulus, so nothing is reduced.
         Self(Fp::from_le_bytes_mod_order(&digest))
+    }
+
+    /// The commitment that is this element; `None` if it has more than 253 bits.
+    pub fn from_field(x: Fp) -> Option<Self> {
+        let [.., high] = x.to_limbs();
+        (high >> 61 == 0).then_some(Self(x))
     }
 
     /// The element.

@@ -1,6 +1,8 @@
 //! Blocks and batches.
 
-use mina_curves::Fp;
+use alloc::string::String;
+
+use mina_curves::{Fp, PastaField};
 
 use super::Hashed;
 use crate::{
@@ -26,9 +28,24 @@ impl ChainId {
         }
     }
 
+    /// The chain whose name is this element.
+    ///
+    /// # Errors
+    /// [`TypeError::NetworkName`].
+    pub fn from_field(x: Fp) -> Result<Self, TypeError> {
+        let chain = Self::new(&Self(x).name())?;
+        if chain.0 == x { Ok(chain) } else { Err(TypeError::NetworkName) }
+    }
+
     /// The element.
     pub fn field(self) -> Fp {
         self.0
+    }
+
+    /// The name.
+    pub fn name(self) -> String {
+        let bytes = self.0.to_limbs().into_iter().flat_map(u64::to_le_bytes);
+        bytes.take_while(|byte| *byte != 0).map(char::from).collect()
     }
 }
 
