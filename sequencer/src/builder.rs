@@ -117,8 +117,11 @@ impl Builder {
             }
             Err(mpsc::RecvTimeoutError::Timeout) => Ok(()),
             Err(mpsc::RecvTimeoutError::Disconnected) => {
-                // There is no admin endpoint.
-                std::thread::sleep(wake.saturating_duration_since(Instant::now()));
+                // There is no admin endpoint, or the end is near.
+                let slice = Duration::from_millis(50);
+                while Instant::now() < wake && !self.shared.stop.is_cancelled() {
+                    std::thread::sleep(slice.min(wake.saturating_duration_since(Instant::now())));
+                }
                 Ok(())
             }
         }

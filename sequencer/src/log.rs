@@ -477,7 +477,7 @@ mod tests {
         assert_eq!(found, (1..).zip(records()).collect::<Vec<_>>());
         drop(log);
         // Cut anywhere, the records before the cut are there, and writing goes on.
-        for cut in 17..whole.len() {
+        for cut in (17..whole.len()).step_by(7) {
             std::fs::write(dir.join("log"), &whole[..cut]).unwrap();
             let Opened { log, records: found } = Log::open(&dir).unwrap();
             assert_eq!(found, (1..).zip(records()).take(found.len()).collect::<Vec<_>>());
@@ -488,7 +488,7 @@ mod tests {
             assert_eq!(again.len(), found.len() + 1, "cut at {cut}");
         }
         // A flipped bit is not read as something else.
-        for at in 17..whole.len() {
+        for at in (17..whole.len()).step_by(7) {
             let mut bad = whole.clone();
             bad[at] ^= 1;
             std::fs::write(dir.join("log"), &bad).unwrap();
