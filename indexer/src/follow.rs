@@ -9,7 +9,10 @@ use crate::{
     store::{Store, StoreError},
 };
 
-/// Blocks that are asked for at once: what a Mina node keeps.
+/// Blocks that are asked for first: enough when the chain has only grown.
+const PEEK: u32 = 4;
+
+/// Blocks that are asked for if those are not enough: what a Mina node keeps.
 const WINDOW: u32 = 290;
 
 /// Blocks that one transaction adds, unless a rollback needs more.
@@ -100,10 +103,18 @@ impl<S: ChainSource> Follower<S> {
     /// [`FollowError`]; nothing was stored then.
     pub async fn step(&mut self) -> Result<Progress, FollowError> {
         self.check_genesis().await?;
-        let headers = self.source.best_chain(WINDOW).await?;
+        let tip = self.store.tip().await?;
+        let mut headers = self.source.best_chain(PEEK).await?;
+        let leads_on = |tip: &Header| {
+            headers.iter().any(|header| {
+                header.state_hash == tip.state_hash || header.parent_hash == tip.state_hash
+            })
+        };
+        if !tip.as_ref().is_some_and(leads_on) {
+            headers = self.source.best_chain(WINDOW).await?;
+        }
         check_links(&headers)?;
         let Some(target) = headers.last() else { return Err(FollowError::NotSynced) };
-        let tip = self.store.tip().await?;
         if let Some(tip) = tip.as_ref().filter(|tip| tip.state_hash == target.state_hash) {
             let height = tip.height;
             return Ok(Progress { unwound: 0, applied: 0, height, target: height });
@@ -202,7 +213,14 @@ impl<S: ChainSource> Follower<S> {
 
     async fn fetch_one(&self, next: Next<'_>) -> Result<Option<Block>, SourceError> {
         match next {
-            Next::Hash(header) => self.source.block(&header.state_hash).await,
+            Next::Hash(header) => {
+                if let Some(block) = self.source.block(&header.state_hash).await? {
+                    return Ok(Some(block));
+                }
+                // Some blocks, such as genesis, a node may know by height only.
+                let block = self.source.block_at(header.height).await?;
+                Ok(block.filter(|block| block.header.state_hash == header.state_hash))
+            }
             Next::Height(height) => self.source.block_at(height).await,
         }
     }

@@ -152,8 +152,11 @@ impl<S: ChainSource> Worker<S> {
                     (Some(format!("{behind} blocks behind")), Duration::ZERO)
                 }
                 Ok(_) => (None, self.poll_interval),
-                // The chain moves all the time.
-                Err(FollowError::Moved { .. }) => (None, self.poll_interval),
+                // The chain moves all the time: no reason to be less ready, or more.
+                Err(error @ FollowError::Moved { .. }) => {
+                    tracing::debug!(%error, "reading again");
+                    (self.ready.borrow().clone(), self.poll_interval)
+                }
                 Err(error) if error.is_fatal() => return error,
                 Err(error) => {
                     warn!(%error, "cannot follow the chain");

@@ -221,7 +221,7 @@ async function signer(layer, from, queries) {
     const data = { ...common, to: keys.publicKey, amount: `${2n * MINA}`, nonce: `${await nonce()}` };
     const signed = client.signPayment(data, from.private.toBase58());
     const { sendPayment } = await ask(layer.graphql, queries[query], { ...data, ...encode(signed) });
-    assert.equal(sendPayment.payment.hash, client.hashPayment(signed));
+    assert.equal(sendPayment.payment.hash, client.hashPayment(signed, { berkeley: true }));
     assert.equal(sendPayment.payment.kind, 'PAYMENT');
     sent.push(sendPayment.payment);
   }
@@ -229,15 +229,18 @@ async function signer(layer, from, queries) {
     const data = { ...common, to: keys.publicKey, nonce: `${await nonce()}` };
     const signed = client.signStakeDelegation(data, from.private.toBase58());
     const { sendDelegation } = await ask(layer.graphql, queries[query], { ...data, ...encode(signed) });
-    assert.equal(sendDelegation.delegation.hash, client.hashStakeDelegation(signed));
+    assert.equal(sendDelegation.delegation.hash, client.hashStakeDelegation(signed, { berkeley: true }));
     sent.push(sendDelegation.delegation);
   }
   await until('payments and delegations are included', async () => {
     const states = sent.map(({ id }) => ask(layer.graphql, queries.getTxStatusBody, { paymentId: id }));
     return (await Promise.all(states)).every(({ transactionStatus }) => transactionStatus === 'INCLUDED');
   });
-  const { account } = await fetchAccount({ publicKey: sender });
-  assert.equal(account.delegate.toBase58(), keys.publicKey);
+  // A status may be ahead of the accounts by a block.
+  await until('the delegate is set', async () => {
+    const { account } = await fetchAccount({ publicKey: sender });
+    return account.delegate.toBase58() === keys.publicKey;
+  });
 
   // What zkapp-cli and scripts look for.
   const data = { ...common, to: keys.publicKey, amount: '1', nonce: '0' };
@@ -286,6 +289,10 @@ async function auro(layer, from, queries, { payment }) {
     assert.equal(errors, undefined, `${name}: ${JSON.stringify(errors)}`);
     assert.ok(data, name);
   }
+  await until('the transfer is included', async () => {
+    const { transactionStatus } = await ask(layer.graphql, queries.getQATxStatusBody, variables);
+    return transactionStatus === 'INCLUDED';
+  });
   await archived(layer);
   for (const name of ['getTxHistoryBody', 'getAllTransactionListBody', 'getZkAppTransactionListBody']) {
     const data = await ask(layer.archive, queries[name], variables);
