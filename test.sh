@@ -30,7 +30,7 @@ say "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps --document-private-items -q
 
 say "tests"
-cargo test --release --workspace
+cargo test --release --workspace --no-fail-fast
 
 say "without std"
 cargo run --release -q --manifest-path tests/no-std/Cargo.toml --target-dir "${CARGO_TARGET_DIR:-target}/no-std"
@@ -40,8 +40,10 @@ cargo run --release -q -p kimchi --example preimage
 zeko() { cargo run --release -q --bin zeko -- "$@"; }
 zeko verify kimchi tests/vectors/kimchi/*.bin >/dev/null
 zeko verify pickles tests/vectors/pickles/*.json
+zeko prove example --width 0
 zeko ledger replay tests/vectors/ledger/transactions.json.gz
 zeko bench kimchi --max-log2 13
 zeko bench ledger --quick
 zeko bench sequencer --quick
+zeko bench pickles --width 0
 cargo bench -q -p mina-curves -p mina-poseidon -p kimchi -p mina-ledger --bench arithmetic --bench permutation --bench proofs --bench ledger -- --test

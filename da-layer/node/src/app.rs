@@ -149,7 +149,7 @@ impl App {
             Announcement { validator, tip: self.decided, work, signature: unsigned };
         let bytes = announcement_preimage(self.shared.chain_bytes, &announcement);
         announcement.signature = keys.sign(&bytes);
-        let id = StreamId::new(Bytes::copy_from_slice(&[b'a']));
+        let id = StreamId::new(Bytes::copy_from_slice(b"a"));
         self.sequence += 1;
         let content = StreamContent::Data(Part::Announce(announcement));
         publish(channels, StreamMessage::new(id, self.sequence, content)).await;

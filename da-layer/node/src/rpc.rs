@@ -37,17 +37,17 @@ const DATA_BYTES: u64 = 1 << 20;
 
 pub(crate) struct Rpc(pub(crate) Arc<Shared>);
 
-fn error(code: i32, reason: impl ToString) -> ErrorObjectOwned {
+fn error(code: i32, reason: &(impl ToString + ?Sized)) -> ErrorObjectOwned {
     ErrorObject::owned(code, reason.to_string(), None::<()>)
 }
 
 impl From<DaError> for ErrorObjectOwned {
     fn from(cause: DaError) -> Self {
-        error(INTERNAL, cause)
+        error(INTERNAL, &cause)
     }
 }
 
-fn submit_error(cause: SubmitError) -> ErrorObjectOwned {
+fn submit_error(cause: &SubmitError) -> ErrorObjectOwned {
     match cause {
         SubmitError::Entry(_) | SubmitError::Quota { .. } => error(INVALID, cause),
         SubmitError::Full(_) | SubmitError::Rate { .. } => error(BUSY, cause),
@@ -56,13 +56,13 @@ fn submit_error(cause: SubmitError) -> ErrorObjectOwned {
 }
 
 fn decode<T: Wire>(text: &str) -> Result<T, ErrorObjectOwned> {
-    let bytes = BASE64_STANDARD.decode(text).map_err(|cause| error(INVALID, cause))?;
-    T::from_bytes(&bytes).map_err(|cause| error(INVALID, cause))
+    let bytes = BASE64_STANDARD.decode(text).map_err(|cause| error(INVALID, &cause))?;
+    T::from_bytes(&bytes).map_err(|cause| error(INVALID, &cause))
 }
 
 fn parse<T: Wire>(text: &str) -> Result<T, ErrorObjectOwned> {
     let bytes = from_hex(text).ok_or_else(|| error(INVALID, "not hexadecimal"))?;
-    T::from_bytes(&bytes).map_err(|cause| error(INVALID, cause))
+    T::from_bytes(&bytes).map_err(|cause| error(INVALID, &cause))
 }
 
 fn info(height: Height, index: u32, meta: &EntryMeta) -> EntryInfo {
@@ -89,7 +89,7 @@ impl Rpc {
     ) -> Result<T, ErrorObjectOwned> {
         let shared = self.0.clone();
         let result = tokio::task::spawn_blocking(move || work(&shared)).await;
-        result.map_err(|cause| error(INTERNAL, cause))?
+        result.map_err(|cause| error(INTERNAL, &cause))?
     }
 
     /// Reads, and if something is damaged, mends it from a peer and reads again.
@@ -112,7 +112,7 @@ impl Rpc {
     async fn accept(&self, envelope: String, limited: bool) -> Result<String, ErrorObjectOwned> {
         let envelope: Envelope = decode(&envelope)?;
         let commitment = hex(&envelope.commitment().to_bytes());
-        self.0.clone().submit(envelope, limited).await.map_err(submit_error)?;
+        self.0.clone().submit(envelope, limited).await.map_err(|cause| submit_error(&cause))?;
         Ok(commitment)
     }
 }
@@ -178,7 +178,7 @@ impl DaApiServer for Rpc {
             match read {
                 Ok(Some(bytes)) if !bytes.is_empty() => Ok(bytes),
                 Ok(_) => Err(error(INVALID, "no such chunk is kept")),
-                Err(cause) => Err(error(BUSY, cause)),
+                Err(cause) => Err(error(BUSY, &cause)),
             }
         });
         Ok(BASE64_STANDARD.encode(bytes.await?))
