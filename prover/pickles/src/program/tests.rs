@@ -9,11 +9,12 @@ use ark_ec::{AffineRepr, CurveGroup};
 use ark_ff::Field;
 use kimchi::{
     COLUMNS, Circuit, Gate, GateKind, PERMUTED_COLUMNS, ProverIndex, Witness,
-    builder::{Boolean, BuiltCircuit, CircuitField, check},
+    builder::{Boolean, BuiltCircuit, CircuitField, Linear, check},
 };
 use mina_curves::{Fp, Fq, Pallas, PallasConfig, PastaCurve, Point, VestaConfig};
 use poly_commitment::{Commitment, Srs};
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
+use rayon::prelude::*;
 
 use super::{compile::branch, previous::Earlier};
 use crate::{
@@ -26,8 +27,8 @@ use crate::{
     wrap::{self, Branch, WrapCircuit, WrapInput, WrapParameters, WrapSlotInput},
 };
 
-/// Rests on a proof of a program of o1js.
-struct Rest(VerificationKey);
+/// Rests on proofs with statements of so many elements.
+struct Rest(Vec<(Slot, usize)>);
 
 impl Rule for Rest {
     type Input = ();
@@ -37,63 +38,105 @@ impl Rule for Rest {
     }
 
     fn previous(&self) -> Vec<Slot> {
-        vec![Slot::Program(Box::new(self.0.clone()))]
+        self.0.iter().map(|(slot, _)| slot.clone()).collect()
     }
 
-    fn constrain(&self, cs: &mut StepBuilder<()>, _: &[StepKey]) -> RuleStatement {
-        let number = cs.witness(|v| v.input().previous(0)[0]);
+    fn constrain(&self, cs: &mut StepBuilder<()>, keys: &[StepKey]) -> RuleStatement {
         let must_verify = Boolean::witness(cs, |_| true);
         must_verify.assert_true(cs);
-        let previous = vec![PreviousStatement { app_state: vec![number.into()], must_verify }];
-        RuleStatement { app_state: vec![number.into()], previous }
+        let previous: Vec<PreviousStatement> = self
+            .0
+            .iter()
+            .enumerate()
+            .map(|(slot, (_, elements))| PreviousStatement {
+                app_state: (0..*elements)
+                    .map(|i| Linear::from(cs.witness(move |v| v.input().previous(slot)[i])))
+                    .collect(),
+                must_verify: must_verify.clone(),
+            })
+            .collect();
+        let mut app_state: Vec<_> = previous.iter().flat_map(|p| p.app_state.clone()).collect();
+        app_state.extend(keys.iter().filter_map(|key| key.hash).map(Linear::from));
+        app_state.push(must_verify.into());
+        RuleStatement { app_state, previous }
     }
 }
 
-/// A step circuit of width 1 with an honest slot.
+/// A proof of o1js.
+fn o1js(name: &str) -> (VerificationKey, ProvedStatement) {
+    let folder =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors/pickles");
+    let file = std::fs::read(folder.join(format!("{name}.json"))).unwrap();
+    let (key, app_state, proof) = ProofFile::parse(&file).unwrap().decode().unwrap();
+    (key, ProvedStatement { app_state, proof, key: None })
+}
+
+/// A kind of slot, given the key of the proof in it, and that proof.
+type OfSlot<'a> = (fn(&VerificationKey) -> Slot, &'a str);
+
+/// A step circuit with honest slots.
 struct Step {
     circuit: StepCircuit<()>,
     own_key: Vec<Pallas>,
-    earlier: Earlier,
+    earlier: Vec<Earlier>,
+    width: usize,
 }
 
 impl Step {
-    fn new() -> Self {
-        let file = include_bytes!("../../../../tests/vectors/pickles/n1_inc1.json");
-        let (key, app_state, proof) = ProofFile::parse(file).unwrap().decode().unwrap();
+    /// Of a program as wide as there are slots; the key of the last proof stands for its own.
+    fn new(slots: &[OfSlot<'_>]) -> Self {
         let srs = Srs::<PallasConfig>::shared(1 << WRAP_ROUNDS);
-        let parameters = StepParameters { width: 1, wrap_domain: 14, srs };
-        let circuit = step::build(&Rest(key.clone()), &parameters).unwrap();
-        let proved = ProvedStatement { app_state, proof, key: None };
-        let earlier = Earlier::new(0, &key, &proved).unwrap();
-        Self { circuit, own_key: key.points().copied().collect(), earlier }
+        let width = slots.len();
+        let parameters = StepParameters { width, wrap_domain: 14, srs };
+        let (mut rests, mut earlier, mut own_key) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, (slot, name)) in slots.iter().enumerate() {
+            let (key, proved) = o1js(name);
+            rests.push((slot(&key), proved.app_state.len()));
+            earlier.push(Earlier::new(index, &key, &proved).unwrap());
+            own_key = key.points().copied().collect();
+        }
+        if own_key.is_empty() {
+            own_key = o1js("n0_hash").0.points().copied().collect();
+        }
+        let circuit = step::build(&Rest(rests), &parameters).unwrap();
+        Self { circuit, own_key, earlier, width }
     }
 
-    fn witness(&self, slot: SlotInput) -> Witness<Fp> {
-        let input = StepInput { rule: (), own_key: self.own_key.clone(), slots: vec![slot] };
+    fn slots(&self) -> Vec<SlotInput> {
+        self.earlier.iter().map(|earlier| earlier.step.clone()).collect()
+    }
+
+    fn witness(&self, slots: Vec<SlotInput>) -> Witness<Fp> {
+        let input = StepInput { rule: (), own_key: self.own_key.clone(), slots };
         self.circuit.generator.witness(&input).unwrap()
     }
 
-    fn accepts(&self, slot: SlotInput) -> bool {
-        check(&self.circuit.circuit, &self.witness(slot)).is_ok()
+    /// The lies about a slot that are accepted.
+    fn accepted(&self, slot: usize, lies: &[Lie<SlotInput>]) -> Vec<String> {
+        let honest = || self.slots();
+        let change = |slots: &mut Vec<SlotInput>, lie: &Lie<SlotInput>| lie.1(&mut slots[slot]);
+        accepted(lies, honest, change, |slots| {
+            check(&self.circuit.circuit, &self.witness(slots)).is_ok()
+        })
     }
 }
 
-/// What a wrap circuit of width 1 and two branches is given about a proof of [`Step`].
+/// What a wrap circuit of two branches is given about a proof of [`Step`].
 struct Wrap {
     circuit: WrapCircuit,
     proof: kimchi::Proof<VestaConfig>,
     public: Vec<Fp>,
     derived: Derived<VestaConfig>,
-    slot: WrapSlotInput,
+    slots: Vec<WrapSlotInput>,
 }
 
 impl Wrap {
     fn new(step: &Step) -> Self {
         let srs = Srs::<VestaConfig>::shared(1 << STEP_ROUNDS);
         let index = ProverIndex::new(step.circuit.circuit.circuit().clone(), srs.clone()).unwrap();
-        let witness = step.witness(step.earlier.step.clone());
+        let witness = step.witness(step.slots());
         let public: Vec<Fp> = witness[0][..index.circuit().public].to_vec();
-        let accumulators = [step.earlier.step_accumulator()];
+        let accumulators: Vec<_> = step.earlier.iter().map(Earlier::step_accumulator).collect();
         let proof = index.prove(&witness, &accumulators, &mut rng()).unwrap();
         let derived = Derived::new(index.verifier_index(), &proof, &public).unwrap();
 
@@ -102,9 +145,10 @@ impl Wrap {
         let digest = real.digest + Fq::ONE;
         let other = Branch { points, digest, domain_log2: real.domain_log2 - 1 };
         let branches = vec![real, other];
-        let parameters = WrapParameters { width: ProofsVerified::N1, branches, srs };
-        let circuit = wrap::build(&parameters).unwrap();
-        Self { circuit, proof, public, derived, slot: step.earlier.wrap.clone() }
+        let width = ProofsVerified::from_count(step.width).unwrap();
+        let circuit = wrap::build(&WrapParameters { width, branches, srs }).unwrap();
+        let slots = step.earlier.iter().map(|earlier| earlier.wrap.clone()).collect();
+        Self { circuit, proof, public, derived, slots }
     }
 
     fn input(&self) -> WrapInput {
@@ -114,12 +158,25 @@ impl Wrap {
             public: self.public.clone(),
             deferred: self.derived.deferred,
             xi: self.derived.xi.raw(),
-            slots: vec![self.slot.clone()],
+            slots: self.slots.clone(),
         }
     }
 
     fn accepts(&self, input: &WrapInput) -> bool {
         check(&self.circuit.0, &self.circuit.1.witness(input).unwrap()).is_ok()
+    }
+
+    /// No lie is accepted, and no cell is free but the inverses of zero.
+    fn refuses_all(&self) {
+        let mut lies = wrap_lies(self.public.len(), self.slots.len());
+        lies.extend(deferred_lies());
+        let change = |input: &mut WrapInput, lie: &Lie<WrapInput>| lie.1(input);
+        let free = accepted(&lies, || self.input(), change, |input| self.accepts(&input));
+        assert!(free.is_empty(), "{free:?}");
+        let witness = self.circuit.1.witness(&self.input()).unwrap();
+        // Six claims about each earlier proof are equal, and so are all of them.
+        let inverses = Pieces::new(&self.circuit.0, witness).free_inverses();
+        assert_eq!(inverses, (6 + 1) * self.slots.len());
     }
 }
 
@@ -135,9 +192,9 @@ fn move_commitment<C: kimchi::CircuitCurve>(commitment: &mut Commitment<C>, chun
     move_point(&mut commitment.chunks[chunk]);
 }
 
-type Lie<T> = (String, Box<dyn Fn(&mut T)>);
+type Lie<T> = (String, Box<dyn Fn(&mut T) + Send + Sync>);
 
-fn lie<T>(name: impl Into<String>, change: impl Fn(&mut T) + 'static) -> Lie<T> {
+fn lie<T>(name: impl Into<String>, change: impl Fn(&mut T) + Send + Sync + 'static) -> Lie<T> {
     (name.into(), Box::new(change))
 }
 
@@ -158,19 +215,22 @@ fn proof_lies<C: kimchi::CircuitCurve, T: 'static>(
     ]
 }
 
-/// Lies about what was accepted, by name.
-fn accepted<T>(
-    lies: Vec<Lie<T>>,
-    honest: impl Fn() -> T,
-    accepts: impl Fn(T) -> bool,
+/// The names of the lies that were accepted.
+fn accepted<L, T>(
+    lies: &[Lie<L>],
+    honest: impl Fn() -> T + Sync,
+    change: impl Fn(&mut T, &Lie<L>) + Sync,
+    accepts: impl Fn(T) -> bool + Sync,
 ) -> Vec<String> {
     assert!(accepts(honest()));
-    let accepted = lies.into_iter().filter(|(_, change)| {
+    let accepted = lies.par_iter().filter(|lie| {
         let mut input = honest();
-        change(&mut input);
+        change(&mut input, lie);
         accepts(input)
     });
-    accepted.map(|(name, _)| name).collect()
+    let mut names: Vec<String> = accepted.map(|(name, _)| name.clone()).collect();
+    names.sort_unstable();
+    names
 }
 
 fn step_lies() -> Vec<Lie<SlotInput>> {
@@ -208,23 +268,26 @@ fn step_lies() -> Vec<Lie<SlotInput>> {
     lies
 }
 
-fn wrap_lies(public: usize) -> Vec<Lie<WrapInput>> {
+fn wrap_lies(public: usize, slots: usize) -> Vec<Lie<WrapInput>> {
     let mut lies = proof_lies(|input: &mut WrapInput| &mut input.proof);
     for i in 0..public {
         lies.push(lie(format!("public input {i}"), move |w: &mut WrapInput| {
             w.public[i] += Fp::ONE
         }));
     }
-    for i in (0..crate::circuit::evaluations::COUNT).step_by(9) {
-        let change = move |w: &mut WrapInput| w.slots[0].evaluations[i] += Fq::ONE;
-        lies.push(lie(format!("evaluation {i}"), change));
-    }
-    for i in 0..2 {
-        let change = move |w: &mut WrapInput| w.slots[0].challenges[i][5] += Fq::ONE;
-        lies.push(lie(format!("challenge of {i}"), change));
+    for slot in 0..slots {
+        for i in (0..crate::circuit::evaluations::COUNT).step_by(9) {
+            let change = move |w: &mut WrapInput| w.slots[slot].evaluations[i] += Fq::ONE;
+            lies.push(lie(format!("evaluation {i} of {slot}"), change));
+        }
+        for i in 0..2 {
+            let change = move |w: &mut WrapInput| w.slots[slot].challenges[i][5] += Fq::ONE;
+            lies.push(lie(format!("challenge of {i} of {slot}"), change));
+        }
+        let change = move |w: &mut WrapInput| move_point(&mut w.slots[slot].commitment);
+        lies.push(lie(format!("step sg of {slot}"), change));
     }
     lies.extend([
-        lie("step sg", |w: &mut WrapInput| move_point(&mut w.slots[0].commitment)),
         lie("xi", |w: &mut WrapInput| w.xi += Fq::ONE),
         lie("branch", |w: &mut WrapInput| w.branch = 1),
         lie("no branch", |w: &mut WrapInput| w.branch = 2),
@@ -362,22 +425,40 @@ impl<'a, F: CircuitField> Pieces<'a, F> {
 }
 
 #[test]
-fn lies_and_forged_cells_are_refused() {
-    let step = Step::new();
-    let honest = || step.earlier.step.clone();
-    let mut free = accepted(step_lies(), honest, |slot| step.accepts(slot));
-    free.sort_unstable();
-    // The hash of the step messages is computed, and the first accumulator is not there.
-    assert_eq!(free, ["challenge of 0", "public input 12", "sg 0"]);
-    // Six claims and the two sides of the opening are equal, and so is all of each.
-    let mut pieces = Pieces::new(&step.circuit.circuit, step.witness(honest()));
-    assert_eq!(pieces.free_inverses(), 6 + 1 + 2 + 1);
+fn width_0() {
+    let step = Step::new(&[]);
+    let witness = step.witness(vec![]);
+    assert_eq!(Pieces::new(&step.circuit.circuit, witness).free_inverses(), 0);
+    Wrap::new(&step).refuses_all();
+}
 
-    let wrap = Wrap::new(&step);
-    let mut lies = wrap_lies(wrap.public.len());
-    lies.extend(deferred_lies());
-    let free = accepted(lies, || wrap.input(), |input| wrap.accepts(&input));
-    assert!(free.is_empty(), "{free:?}");
-    let witness = wrap.circuit.1.witness(&wrap.input()).unwrap();
-    assert_eq!(Pieces::new(&wrap.circuit.0, witness).free_inverses(), 6 + 1);
+#[test]
+fn width_1() {
+    let known = |key: &VerificationKey| Slot::Program(Box::new(key.clone()));
+    let step = Step::new(&[(known, "n1_inc1")]);
+    // The hash of the step messages is computed, and the first accumulator is not there.
+    assert_eq!(step.accepted(0, &step_lies()), ["challenge of 0", "public input 12", "sg 0"]);
+    // Six claims and the two sides of the opening are equal, and so is all of each.
+    let mut pieces = Pieces::new(&step.circuit.circuit, step.witness(step.slots()));
+    assert_eq!(pieces.free_inverses(), 6 + 1 + 2 + 1);
+    Wrap::new(&step).refuses_all();
+}
+
+#[test]
+fn width_2() {
+    let step = Step::new(&[(|_| Slot::SideLoaded, "n1_inc1"), (|_| Slot::Own, "n2_merge")]);
+    let mut lies = step_lies();
+    lies.extend([
+        lie("key", |s: &mut SlotInput| move_point(&mut s.key.coefficients[3])),
+        lie("wrap domain", |s: &mut SlotInput| s.key.wrap_domain = ProofsVerified::N2),
+        lie("width", |s: &mut SlotInput| s.key.max_proofs_verified = ProofsVerified::N0),
+    ]);
+    // The width of a side-loaded key is but hashed, and that hash is in the statement.
+    let free = ["challenge of 0", "public input 12", "sg 0", "width"];
+    assert_eq!(step.accepted(0, &lies), free);
+    // How many accumulators a program's own proof carries is not asked: always all.
+    assert_eq!(step.accepted(1, &step_lies()), ["no proof", "public input 12", "two proofs"]);
+    let mut pieces = Pieces::new(&step.circuit.circuit, step.witness(step.slots()));
+    assert_eq!(pieces.free_inverses(), 2 * (6 + 1 + 2 + 1));
+    Wrap::new(&step).refuses_all();
 }
