@@ -10,8 +10,6 @@
 pub mod api;
 mod app;
 mod attest;
-#[cfg(feature = "bench")]
-pub mod bench;
 mod block;
 mod client;
 mod codec;

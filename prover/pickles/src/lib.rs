@@ -1,7 +1,7 @@
 //! Pickles, Mina's recursive proof system: a *step* proof over Vesta about a statement and earlier
 //! proofs, wrapped in a *wrap* proof over Pallas that has the same shape whatever it wraps.
 //!
-//! - [`verify`]: proofs under keys that come with them (*side-loaded*), o1js' among them;
+//! - [`verify()`]: proofs under keys that come with them (*side-loaded*), o1js' among them;
 //! - [`Program`]: programs of inductive [rules](Rule), whose proofs Mina's software accepts;
 //! - [`ProofFile`], [`decode_proof`], [`VerificationKey`]: o1js' formats.
 //!
