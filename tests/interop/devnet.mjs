@@ -25,7 +25,10 @@ import {
   declareState,
   fetchAccount,
   fetchEvents,
+  setBackend,
 } from 'o1js';
+
+setBackend('native');
 
 const AURO = new URL('../vectors/graphql/auro_queries.json', import.meta.url);
 const MINA = 1_000_000_000n;
