@@ -6,7 +6,10 @@ use std::{
     net::TcpListener,
     path::PathBuf,
     process::{Child, ChildStdin, Command, Stdio},
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -65,6 +68,8 @@ impl Node {
 
 /// A committee.
 pub(crate) struct Cluster {
+    /// One committee at a time: more would take the processor from each other, and time out.
+    _turn: MutexGuard<'static, ()>,
     dir: PathBuf,
     pub(crate) configs: Vec<DaConfig>,
     pub(crate) nodes: Vec<Option<Node>>,
@@ -83,7 +88,9 @@ impl Drop for Cluster {
 impl Cluster {
     /// Four validators; none runs yet.
     pub(crate) fn new(rollups: &[RollupConfig]) -> Self {
+        static TURN: Mutex<()> = Mutex::new(());
         static COUNT: AtomicU32 = AtomicU32::new(0);
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let dir = std::env::temp_dir().join(format!("zeko-da-{}-{count}", std::process::id()));
         let _ = fs::remove_dir_all(&dir);
@@ -118,6 +125,7 @@ impl Cluster {
             rollups: rollups.to_vec(),
         });
         Self {
+            _turn: turn,
             configs: configs.collect(),
             nodes: (0..4).map(|_| None).collect(),
             byzantine: vec![ByzantineConfig::default(); 4],
