@@ -304,17 +304,32 @@ impl MinaNode for SequencerHandle {
         }
     }
 
+    /// The mempool, and what the open block has executed: neither is in `bestChain` yet.
     fn pool(&self, filter: &PoolFilter) -> Vec<Arc<Command>> {
-        self.shared.pool().select(filter)
+        let wanted = |included: &&Included| {
+            let payer = included.command.fee_payer();
+            filter.fee_payer.is_none_or(|wanted| wanted == payer)
+                && filter.hashes.as_ref().is_none_or(|hashes| hashes.contains(&included.hash))
+        };
+        let mut commands: Vec<_> = {
+            let view = self.shared.view.read();
+            let open = view.open.commands.iter().filter(wanted);
+            open.map(|included| Arc::clone(&included.command)).collect()
+        };
+        commands.extend(self.shared.pool().select(filter));
+        commands
     }
 
+    /// As `bestChain` and the accounts have it: a command of the open block is confirmed on
+    /// JSON-RPC, and still pending here.
     fn transaction_status(&self, hash: &TransactionHash) -> TransactionStatus {
         if self.shared.pool().get(hash).is_some() {
-            TransactionStatus::Pending
-        } else if self.place(hash).is_some() {
-            TransactionStatus::Included
-        } else {
-            TransactionStatus::Unknown
+            return TransactionStatus::Pending;
+        }
+        match self.place(hash) {
+            Some((height, _)) if height < self.tip().height.get() => TransactionStatus::Included,
+            Some(_) => TransactionStatus::Pending,
+            None => TransactionStatus::Unknown,
         }
     }
 

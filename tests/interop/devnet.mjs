@@ -239,11 +239,8 @@ async function signer(layer, from, queries) {
     const states = sent.map(({ id }) => ask(layer.graphql, queries.getTxStatusBody, { paymentId: id }));
     return (await Promise.all(states)).every(({ transactionStatus }) => transactionStatus === 'INCLUDED');
   });
-  // A status may be ahead of the accounts by a block.
-  await until('the delegate is set', async () => {
-    const { account } = await fetchAccount({ publicKey: sender });
-    return account.delegate.toBase58() === keys.publicKey;
-  });
+  const { account } = await fetchAccount({ publicKey: sender });
+  assert.equal(account.delegate.toBase58(), keys.publicKey);
 
   // What zkapp-cli and scripts look for.
   const data = { ...common, to: keys.publicKey, amount: '1', nonce: '0' };
