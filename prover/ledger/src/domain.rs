@@ -50,6 +50,16 @@ impl Domain {
         self.era
     }
 
+    /// The state that challenges of signatures with the Kimchi hash start from.
+    pub fn signature_state(&self) -> &SaltedState {
+        &self.signature
+    }
+
+    /// The state that hashes of account updates start from.
+    pub fn body_state(&self) -> &SaltedState {
+        &self.body
+    }
+
     /// What nonces are derived with: a little-endian number and its bits.
     pub(crate) fn nonce_id(&self) -> ([u64; 4], u32) {
         match &self.network {

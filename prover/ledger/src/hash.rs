@@ -7,7 +7,7 @@ mod command;
 pub mod constants;
 mod input;
 mod merkle;
-pub(crate) mod salt;
+pub mod salt;
 mod transaction;
 mod update;
 

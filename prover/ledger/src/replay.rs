@@ -6,5 +6,5 @@
 mod case;
 mod file;
 
-pub use case::{CaseReport, Difference, Outcome};
-pub use file::{ReplayError, Report, replay_bytes, replay_file, replay_str};
+pub use case::{Case, CaseReport, Difference, Outcome};
+pub use file::{ReplayError, Report, read_cases, replay_bytes, replay_file, replay_str};

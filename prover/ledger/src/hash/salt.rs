@@ -11,7 +11,7 @@ use once_cell::race::OnceBox;
 pub type SaltedState = [Fp; 3];
 
 /// A prefix whose state is computed on first use.
-pub(crate) struct Salt {
+pub struct Salt {
     prefix: &'static str,
     state: OnceBox<SaltedState>,
 }
@@ -21,7 +21,8 @@ impl Salt {
         Self { prefix, state: OnceBox::new() }
     }
 
-    pub(crate) fn state(&self) -> &SaltedState {
+    /// The state.
+    pub fn state(&self) -> &SaltedState {
         self.state.get_or_init(|| Box::new(salted::<Fp, Kimchi>(self.prefix)))
     }
 }
@@ -34,7 +35,10 @@ impl fmt::Debug for Salt {
 
 macro_rules! salts {
     ($($name:ident = $prefix:literal;)*) => {
-        $(pub(crate) static $name: Salt = Salt::new($prefix);)*
+        $(
+            #[doc = concat!("`", $prefix, "`.")]
+            pub static $name: Salt = Salt::new($prefix);
+        )*
     };
 }
 
@@ -62,7 +66,7 @@ pub(crate) fn legacy_receipt() -> &'static SaltedState {
 }
 
 /// The state that nodes of the ledger start from, by the height of their children.
-pub(crate) fn merkle(height: usize) -> SaltedState {
+pub fn merkle(height: usize) -> SaltedState {
     static STATES: OnceBox<[SaltedState; crate::ledger::DEPTH]> = OnceBox::new();
     let states = STATES.get_or_init(|| Box::new(core::array::from_fn(merkle_salt)));
     states.get(height).copied().unwrap_or_else(|| merkle_salt(height))

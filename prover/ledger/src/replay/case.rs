@@ -107,9 +107,43 @@ struct OutcomeJson {
 }
 
 /// A case as read.
-pub(super) struct Case(CaseJson);
+pub struct Case(CaseJson);
+
+impl core::fmt::Debug for Case {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_tuple("Case").field(&self.0.name).finish()
+    }
+}
 
 impl Case {
+    /// The name.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// The ledger before.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the accounts are not in order.
+    pub fn ledger(&self, era: Era) -> Result<FullLedger, LedgerError> {
+        build_ledger(&self.0.accounts_before, era)
+    }
+
+    /// The command, if it is one.
+    pub fn command(&self) -> Option<ZkappCommand> {
+        ZkappCommand::deserialize(&self.0.command).ok()
+    }
+
+    /// What network preconditions are checked against.
+    pub fn view(&self) -> &ProtocolStateView {
+        &self.0.network_state
+    }
+
+    /// The fee for creating an account.
+    pub fn account_creation_fee(&self) -> Amount {
+        self.0.account_creation_fee
+    }
+
     /// Reads a case; accounts have only the hashes of their verification keys, `keys` the data.
     pub(super) fn read(
         value: &Value,

@@ -119,6 +119,22 @@ pub fn replay_file(path: &Path) -> Result<Report, ReplayError> {
 /// # Errors
 /// [`ReplayError`] if they cannot be read.
 pub fn replay_bytes(bytes: &[u8]) -> Result<Report, ReplayError> {
+    replay_str(&unpack(bytes)?)
+}
+
+/// Reads the cases in `bytes`, gzipped or not, without running them: for whoever runs them in another
+/// way.
+///
+/// # Errors
+/// [`ReplayError`] if they cannot be read.
+pub fn read_cases(bytes: &[u8]) -> Result<(Domain, Vec<Case>), ReplayError> {
+    let text = unpack(bytes)?;
+    let Header { file, domain, keys } = Header::read(&text)?;
+    let cases = file.cases.iter().map(|text| read_case(text, &keys)).collect::<Result<_, _>>()?;
+    Ok((domain, cases))
+}
+
+fn unpack(bytes: &[u8]) -> Result<String, ReplayError> {
     const GZIP: [u8; 2] = [0x1f, 0x8b];
     let mut text = String::new();
     let read = if bytes.starts_with(&GZIP) {
@@ -127,7 +143,7 @@ pub fn replay_bytes(bytes: &[u8]) -> Result<Report, ReplayError> {
         (&mut &bytes[..]).read_to_string(&mut text)
     };
     read.map_err(|source| ReplayError::Io { path: PathBuf::new(), source })?;
-    replay_str(&text)
+    Ok(text)
 }
 
 /// Runs the cases in `text`.
@@ -135,23 +151,7 @@ pub fn replay_bytes(bytes: &[u8]) -> Result<Report, ReplayError> {
 /// # Errors
 /// [`ReplayError`] if they cannot be read.
 pub fn replay_str(text: &str) -> Result<Report, ReplayError> {
-    let file: File = serde_json::from_str(text)?;
-    if file.format != "mina-transaction-oracle/1" {
-        return Err(ReplayError::Format(file.format));
-    }
-    let domain = Domain::new(NetworkId::from_name(&file.signature_network)?, Era::Berkeley);
-    let keys = file
-        .verification_keys
-        .into_iter()
-        .map(|(hash, data)| {
-            let key = VerificationKey::from_base64(&data)?;
-            if key.hash() == from_decimal::<Fp>(&hash)? {
-                Ok((hash, Value::from(data)))
-            } else {
-                Err(TypeError::VerificationKey)
-            }
-        })
-        .collect::<Result<BTreeMap<_, _>, _>>()?;
+    let Header { file, domain, keys } = Header::read(text)?;
     let mut report = Report::default();
     for case in run_cases(&file.cases, &keys, &domain)? {
         report.add(case);
@@ -159,17 +159,49 @@ pub fn replay_str(text: &str) -> Result<Report, ReplayError> {
     Ok(report)
 }
 
+/// A file with what its cases share.
+struct Header<'a> {
+    file: File<'a>,
+    domain: Domain,
+    keys: BTreeMap<String, Value>,
+}
+
+impl<'a> Header<'a> {
+    fn read(text: &'a str) -> Result<Self, ReplayError> {
+        let mut file: File<'a> = serde_json::from_str(text)?;
+        if file.format != "mina-transaction-oracle/1" {
+            return Err(ReplayError::Format(file.format));
+        }
+        let domain = Domain::new(NetworkId::from_name(&file.signature_network)?, Era::Berkeley);
+        let keys = core::mem::take(&mut file.verification_keys)
+            .into_iter()
+            .map(|(hash, data)| {
+                let key = VerificationKey::from_base64(&data)?;
+                if key.hash() == from_decimal::<Fp>(&hash)? {
+                    Ok((hash, Value::from(data)))
+                } else {
+                    Err(TypeError::VerificationKey)
+                }
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self { file, domain, keys })
+    }
+}
+
+fn read_case(text: &RawValue, keys: &BTreeMap<String, Value>) -> Result<Case, serde_json::Error> {
+    let value: Value = serde_json::from_str(text.get())?;
+    Case::read(&value, keys).map_err(|error| {
+        let name = value.get("name").and_then(Value::as_str).unwrap_or("?");
+        serde::de::Error::custom(std::format!("{name}: {error}"))
+    })
+}
+
 fn read_and_run(
     text: &RawValue,
     keys: &BTreeMap<String, Value>,
     domain: &Domain,
 ) -> Result<CaseReport, serde_json::Error> {
-    let value: Value = serde_json::from_str(text.get())?;
-    let case = Case::read(&value, keys).map_err(|error| {
-        let name = value.get("name").and_then(Value::as_str).unwrap_or("?");
-        serde::de::Error::custom(std::format!("{name}: {error}"))
-    });
-    Ok(run_case(&case?, domain))
+    Ok(run_case(&read_case(text, keys)?, domain))
 }
 
 #[cfg(feature = "parallel")]

@@ -1,0 +1,206 @@
+//! One account update of a zkApp command: the twin of
+//! [`apply_zkapp_command`](mina_ledger::logic::apply_zkapp_command), update by update.
+//!
+//! A [`StateVar`] is what is carried from one update to the next, [`constrain`] leads from one to the
+//! next. Its parts follow the transaction logic:
+//!
+//! | part | what it says |
+//! |---|---|
+//! | `stack` | which update is next, whose token it may use, and what follows it |
+//! | `signature` | the signature of its key, if it has one |
+//! | `account` | the account is a leaf of the ledger, or new |
+//! | `checks` | what must hold for the command to succeed: no check is an assertion |
+//! | `changes` | the account afterwards |
+//! | `settle` | the excess, and what is left when the command ends |
+//!
+//! Where the circuit goes another way than the logic, with the same result:
+//!
+//! - A command ends with the first update that fails: its ledger is thrown away whatever comes next.
+//!   So the state knows no failure, and the signatures of the updates behind it are not looked at.
+//! - The fee payer's update must succeed, take from an account that exists, and give its fee:
+//!   commands whose does not have no proof, as they have no place in a block.
+
+mod changes;
+mod checks;
+mod record;
+mod settle;
+mod stack;
+mod state;
+mod view;
+
+use mina_ledger::{
+    Domain,
+    hash::account_hash,
+    ledger::MerklePath,
+    types::{Account, Amount, Body, Era},
+};
+
+pub use record::{RecordedUpdate, Recorder};
+pub use stack::StackWitness;
+pub use state::{State, StateVar};
+pub use view::{EpochViewVar, ViewVar};
+
+use crate::{
+    Boolean, Cs, Linear,
+    account::AccountVar,
+    alloc::{Allocate, witness},
+    body::BodyVar,
+    merkle::MerklePathVar,
+    number::U32Var,
+    schnorr::{SignatureWitness, assert_signed},
+};
+
+/// What is the same for every update that a circuit is made for.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// The network and era.
+    pub domain: Domain,
+    /// The fee for creating an account.
+    pub account_creation_fee: Amount,
+}
+
+/// What an update sees of its block.
+#[derive(Clone, Debug)]
+pub struct BlockVar {
+    /// The slot.
+    pub slot: U32Var,
+    /// What network preconditions are checked against.
+    pub view: ViewVar,
+}
+
+/// What a prover knows of an update.
+#[derive(Clone, Debug)]
+pub struct UpdateWitness {
+    /// What the update does; of the first of a command, what the fee payer stands for.
+    pub body: Body,
+    /// Its signature.
+    pub signature: SignatureWitness,
+    /// The account before; a new one as it starts out.
+    pub account: Account,
+    /// Whether the account is new.
+    pub is_new: bool,
+    /// The account's path in the ledger before.
+    pub path: MerklePath,
+    /// What is on the stacks.
+    pub stack: StackWitness,
+}
+
+/// The update under way.
+struct Step<'a> {
+    rules: &'a Rules,
+    block: &'a BlockVar,
+    before: &'a StateVar,
+    body: &'a BodyVar,
+    is_start: Boolean,
+    is_new: Boolean,
+    is_default_token: Boolean,
+    /// What must hold for the command to succeed.
+    checks: Vec<Boolean>,
+}
+
+/// Adds an update: the state after it. `source` gives what the prover knows.
+pub fn constrain<I>(
+    cs: &mut Cs<I>,
+    rules: &Rules,
+    block: &BlockVar,
+    before: &StateVar,
+    source: impl Fn(&I) -> &UpdateWitness + Clone + Send + Sync + 'static,
+) -> StateVar {
+    let era = rules.domain.era();
+    let body = witness_of::<BodyVar, I>(cs, era, &sample_body(era), &source, |w| &w.body);
+    let id_is_default = body.id.is_default_token(cs);
+
+    let stack = cs.region("stack", |cs| stack::pop(cs, rules, before, &body, source.clone()));
+    cs.region("signature", |cs| {
+        let of_command =
+            body.use_full_commitment.select(cs, &stack.full_commitment, &stack.commitment);
+        let source = source.clone();
+        assert_signed(
+            cs,
+            &rules.domain,
+            &body.auth.is_signed,
+            &body.id.public_key,
+            &of_command.into(),
+            move |input| &source(input).signature,
+        );
+    });
+
+    let (account, is_new, path) =
+        cs.region("account", |cs| load(cs, era, before, &stack, &body, &id_is_default, &source));
+
+    let mut step = Step {
+        rules,
+        block,
+        before,
+        body: &body,
+        is_start: stack.is_start.clone(),
+        is_new,
+        is_default_token: id_is_default,
+        checks: Vec::new(),
+    };
+    cs.region("checks", |cs| step.check(cs, &account, &stack));
+    let (account, excess) = cs.region("changes", |cs| step.change(cs, &account, &stack));
+    let root = cs.region("write", |cs| {
+        let leaf = account.hash(cs);
+        path.root(cs, &leaf)
+    });
+    cs.region("settle", |cs| step.settle(cs, &stack, excess, root))
+}
+
+fn witness_of<T: Allocate, I>(
+    cs: &mut Cs<I>,
+    era: Era,
+    sample: &T::Native,
+    source: &(impl Fn(&I) -> &UpdateWitness + Clone + Send + Sync + 'static),
+    part: fn(&UpdateWitness) -> &T::Native,
+) -> T
+where
+    T::Native: 'static,
+{
+    let source = source.clone();
+    witness(cs, era, sample, move |input| part(source(input)))
+}
+
+fn sample_body(era: Era) -> Body {
+    Body::new(Account::empty(era).id(), era)
+}
+
+/// The account of the update, which is in the ledger before it, or whose leaf there is empty.
+fn load<I>(
+    cs: &mut Cs<I>,
+    era: Era,
+    before: &StateVar,
+    stack: &stack::Popped,
+    body: &BodyVar,
+    is_default_token: &Boolean,
+    source: &(impl Fn(&I) -> &UpdateWitness + Clone + Send + Sync + 'static),
+) -> (AccountVar, Boolean, MerklePathVar) {
+    let empty = Account::empty(era);
+    let account = witness_of::<AccountVar, I>(cs, era, &empty, source, |w| &w.account);
+    let is_new = {
+        let source = source.clone();
+        Boolean::witness(cs, move |v| source(v.input()).is_new)
+    };
+    let (id, expected) = (&account.id, &body.id);
+    cs.assert_equal(id.public_key.x.clone(), &expected.public_key.x);
+    cs.assert_equal(&id.public_key.is_odd, &expected.public_key.is_odd);
+    cs.assert_equal(id.token_id.clone(), &expected.token_id);
+    let fresh = AccountVar::new(cs, &account.id, is_default_token, era);
+    account.assert_equal_if(cs, &is_new, &fresh);
+
+    let leaf = account.hash(cs);
+    let leaf = is_new.select(cs, account_hash(&empty, era), leaf);
+    let path = {
+        let source = source.clone();
+        MerklePathVar::witness(cs, move |input| &source(input).path)
+    };
+    let root = path.root(cs, &leaf.into());
+    let ledger = stack.is_start.select(cs, &before.ledger, &before.local_ledger);
+    cs.assert_equal(root, ledger);
+    (account, is_new, path)
+}
+
+/// A state element as a variable, which later uses share.
+fn shared<I>(cs: &mut Cs<I>, x: impl Into<Linear>) -> Linear {
+    cs.reduce(x).into()
+}

@@ -1,0 +1,156 @@
+//! Witnesses of a command, as it is applied.
+
+use ark_ff::AdditiveGroup;
+use mina_curves::Fp;
+use mina_ledger::{
+    hash::{CommandHashes, call_stack_hash, memo_hash},
+    ledger::{Ledger, LedgerError, Location},
+    logic::{LocalState, Observer, UpdateRecord},
+    types::{Account, Amount, Authorization, SignedAmount, ZkappCommand},
+};
+
+use super::{StackWitness, State, UpdateWitness};
+use crate::schnorr::SignatureWitness;
+
+/// An update with the state before it.
+#[derive(Clone, Debug)]
+pub struct RecordedUpdate {
+    /// The state.
+    pub before: State,
+    /// What the prover knows of the update.
+    pub witness: UpdateWitness,
+}
+
+/// Records a command while the transaction logic applies it: everything up to the first update that
+/// fails.
+#[derive(Debug)]
+pub struct Recorder<'a> {
+    command: &'a ZkappCommand,
+    hashes: &'a CommandHashes,
+    ends: Vec<usize>,
+    ledger: Fp,
+    fees: Amount,
+    updates: Vec<RecordedUpdate>,
+}
+
+impl<'a> Recorder<'a> {
+    /// A recorder of `command`, before which `fees` have been collected.
+    pub fn new(command: &'a ZkappCommand, hashes: &'a CommandHashes, fees: Amount) -> Self {
+        Self {
+            command,
+            hashes,
+            ends: command.account_updates.subtree_ends(),
+            ledger: Fp::ZERO,
+            fees,
+            updates: Vec::new(),
+        }
+    }
+
+    /// What has been recorded.
+    pub fn into_updates(self) -> Vec<RecordedUpdate> {
+        self.updates
+    }
+
+    fn state(&mut self, local: &LocalState, root: Fp) -> State {
+        if local.index == 0 {
+            self.ledger = root;
+            let fees = Fp::from(self.fees.get());
+            return State { ledger: root, fees, ..State::default() };
+        }
+        if local.index == 1 {
+            // The fee payer is kept whatever comes.
+            self.ledger = root;
+        }
+        let forest = &self.hashes.forest;
+        let frame = local.frame;
+        let fee = self.command.fee_payer.body.fee;
+        State {
+            ledger: self.ledger,
+            fees: Fp::from(self.fees.get()) + Fp::from(fee.get()),
+            local_ledger: root,
+            caller: frame.caller.0,
+            caller_caller: frame.caller_caller.0,
+            calls: forest.forest(frame.start, frame.end),
+            call_stack: local.call_stack_hash(forest),
+            commitment: local.commitment,
+            full_commitment: local.full_commitment,
+            excess: value(local.excess),
+            creation_fees: -value(local.supply_increase),
+            index: Fp::from(local.index),
+        }
+    }
+
+    fn stack(&self, local: &LocalState) -> StackWitness {
+        let forest = &self.hashes.forest;
+        if local.index == 0 {
+            return StackWitness {
+                memo: memo_hash(&self.command.memo),
+                forest: self.hashes.commitment,
+                ..StackWitness::default()
+            };
+        }
+        let frame = local.frame;
+        let end = self.ends.get(frame.start).copied().unwrap_or(frame.end);
+        let witness = StackWitness {
+            children: forest.forest(frame.start + 1, end),
+            rest: forest.forest(end, frame.end),
+            ..StackWitness::default()
+        };
+        match local.call_stack.split_last() {
+            Some((top, below)) => StackWitness {
+                caller: top.caller.0,
+                caller_caller: top.caller_caller.0,
+                calls: forest.forest(top.start, top.end),
+                below: below
+                    .iter()
+                    .fold(Fp::ZERO, |rest, frame| call_stack_hash(frame.hash(forest), rest)),
+                ..witness
+            },
+            None => witness,
+        }
+    }
+}
+
+/// A signed amount as a field element.
+fn value(amount: SignedAmount) -> Fp {
+    let magnitude = Fp::from(amount.magnitude.get());
+    if amount.is_negative() { -magnitude } else { magnitude }
+}
+
+impl Observer for Recorder<'_> {
+    fn observe(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        record: &UpdateRecord<'_>,
+    ) -> Result<(), LedgerError> {
+        if !record.local_before.success {
+            return Ok(());
+        }
+        let body = &record.update.body;
+        let id = body.account_id();
+        let location = ledger.location(&id)?.unwrap_or(Location::new(ledger.len()));
+        let path = ledger.path(location)?;
+        let root = ledger.root()?;
+        let account = record.account_before.cloned();
+        let is_new = account.is_none();
+        let account = account.unwrap_or_else(|| Account::new(id, Amount::ZERO, ledger.era()));
+        let signature = match &record.update.authorization {
+            // Without such a point no signature holds.
+            Authorization::Signature(signature) => {
+                SignatureWitness::new(&body.public_key, *signature)
+            }
+            _ => None,
+        };
+        let witness = UpdateWitness {
+            body: body.clone(),
+            signature: signature.unwrap_or_else(SignatureWitness::none),
+            account,
+            is_new,
+            path,
+            stack: self.stack(record.local_before),
+        };
+        let before = self.state(record.local_before, root);
+        self.updates.push(RecordedUpdate { before, witness });
+        Ok(())
+    }
+}

@@ -1,0 +1,184 @@
+//! Which update is next: the call stack.
+
+use mina_curves::Fp;
+use mina_ledger::{hash::salt, types::TokenId};
+
+use super::{Rules, StateVar, UpdateWitness, shared};
+use crate::{
+    Boolean, Cs, Linear,
+    alloc::{Allocate, Cells, witness},
+    body::BodyVar,
+    input::hash,
+};
+
+/// What a prover knows of the stacks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StackWitness {
+    /// Of a fee payer: the hash of the command's memo.
+    pub memo: Fp,
+    /// Of a fee payer: the hash of the command's updates.
+    pub forest: Fp,
+    /// The hash of the update's children; zero if there are none.
+    pub children: Fp,
+    /// The hash of the updates after it under the same parent; zero if there are none.
+    pub rest: Fp,
+    /// If both are zero and a frame is left on the stack: its caller.
+    pub caller: Fp,
+    /// That frame's caller's caller.
+    pub caller_caller: Fp,
+    /// That frame's updates.
+    pub calls: Fp,
+    /// The stack below that frame.
+    pub below: Fp,
+}
+
+struct StackVar {
+    memo: Linear,
+    forest: Linear,
+    children: Linear,
+    rest: Linear,
+    top: Frame,
+    below: Linear,
+}
+
+/// Updates under one parent, and who called them.
+#[derive(Clone)]
+struct Frame {
+    caller: Linear,
+    caller_caller: Linear,
+    calls: Linear,
+}
+
+impl Allocate for StackVar {
+    type Native = StackWitness;
+
+    fn values(native: &StackWitness, out: &mut Vec<Fp>) {
+        let StackWitness { memo, forest, children, rest, caller, caller_caller, calls, below } =
+            *native;
+        out.extend([memo, forest, children, rest, caller, caller_caller, calls, below]);
+    }
+
+    fn assign<I>(_: &mut Cs<I>, cells: &mut Cells) -> Self {
+        Self {
+            memo: cells.field(),
+            forest: cells.field(),
+            children: cells.field(),
+            rest: cells.field(),
+            top: Frame {
+                caller: cells.field(),
+                caller_caller: cells.field(),
+                calls: cells.field(),
+            },
+            below: cells.field(),
+        }
+    }
+}
+
+impl Frame {
+    /// 24 rows.
+    fn hash<I>(&self, cs: &mut Cs<I>) -> Linear {
+        let input = [self.caller.clone(), self.caller_caller.clone(), self.calls.clone()];
+        hash(cs, salt::STACK_FRAME.state(), &input).into()
+    }
+
+    fn select<I>(cs: &mut Cs<I>, bit: &Boolean, then: &Self, otherwise: &Self) -> Self {
+        let mut select =
+            |part: fn(&Self) -> &Linear| Linear::from(bit.select(cs, part(then), part(otherwise)));
+        Self {
+            caller: select(|frame| &frame.caller),
+            caller_caller: select(|frame| &frame.caller_caller),
+            calls: select(|frame| &frame.calls),
+        }
+    }
+}
+
+/// The update under way, and the stacks after it.
+pub(super) struct Popped {
+    /// Whether the update is the fee payer of a new command.
+    pub(super) is_start: Boolean,
+    /// Whether the update is the last of its command.
+    pub(super) is_last: Boolean,
+    /// The token other than MINA that it may use.
+    pub(super) caller_id: Linear,
+    pub(super) caller: Linear,
+    pub(super) caller_caller: Linear,
+    pub(super) calls: Linear,
+    pub(super) call_stack: Linear,
+    pub(super) commitment: Linear,
+    pub(super) full_commitment: Linear,
+}
+
+/// Takes the next update off the stacks, and leaves them ready for the one after it.
+pub(super) fn pop<I>(
+    cs: &mut Cs<I>,
+    rules: &Rules,
+    before: &StateVar,
+    body: &BodyVar,
+    source: impl Fn(&I) -> &UpdateWitness + Send + Sync + 'static,
+) -> Popped {
+    let era = rules.domain.era();
+    let sample = StackWitness::default();
+    let known: StackVar = witness(cs, era, &sample, move |input| &source(input).stack);
+    let digest = body.hash(cs, &rules.domain);
+    let is_start = cs.is_zero(&before.calls);
+    let zero = Fp::default();
+
+    // A new command: what its signatures are over.
+    let input = [known.memo, digest.clone(), known.forest.clone()];
+    let full = hash(cs, salt::UPDATE_CONS.state(), &input);
+    let commitment = is_start.select(cs, &known.forest, &before.commitment).into();
+    let full_commitment = is_start.select(cs, full, &before.full_commitment).into();
+
+    // Else: the update is the first of those that come next.
+    let node = hash(cs, salt::UPDATE_NODE.state(), &[digest, known.children.clone()]);
+    let cons = hash(cs, salt::UPDATE_CONS.state(), &[node.into(), known.rest.clone()]);
+    cs.assert_mul(is_start.not(), before.calls.clone() - cons, zero);
+    // The updates of a new command come after its fee payer, which has no children and no parent.
+    let children = cs.mul(is_start.not(), &known.children);
+    let rest = Linear::from(is_start.select(cs, &known.forest, &known.rest));
+    let token = TokenId::DEFAULT.0;
+    let frame = Frame {
+        caller: is_start.select(cs, token, &before.caller).into(),
+        caller_caller: is_start.select(cs, token, &before.caller_caller).into(),
+        calls: rest.clone(),
+    };
+    let inherited = cs.mul(&body.inherit_from_parent, frame.caller_caller.clone() - token);
+    let own = cs.mul(&body.parents_own_token, frame.caller.clone() - token);
+    let caller_id = shared(cs, Linear::from(token) + inherited + own);
+
+    let no_children = cs.is_zero(children);
+    let no_rest = cs.is_zero(&rest);
+    let no_stack = cs.is_zero(&before.call_stack);
+
+    // Down, where there are children: what is left here is for later, if anything is.
+    let token_id = body.id.derive_token_id(cs);
+    let down = Frame { caller: token_id, caller_caller: caller_id.clone(), calls: children.into() };
+    let pushed = frame.hash(cs);
+    let pushed = hash(cs, salt::STACK_FRAME_CONS.state(), &[pushed, before.call_stack.clone()]);
+    let down_stack = no_rest.select(cs, &before.call_stack, pushed);
+
+    // Up, where nothing is left: to what was left for later, if anything was.
+    let ends_frame = no_children.and(cs, &no_rest);
+    let goes_up = ends_frame.and(cs, &no_stack.not());
+    let top = known.top.hash(cs);
+    let popped = hash(cs, salt::STACK_FRAME_CONS.state(), &[top, known.below.clone()]);
+    cs.assert_mul(&goes_up, before.call_stack.clone() - popped, zero);
+
+    let next = Frame::select(cs, &goes_up, &known.top, &frame);
+    let next = Frame::select(cs, &no_children, &next, &down);
+    let stack = goes_up.select(cs, &known.below, &before.call_stack);
+    let call_stack = no_children.select(cs, stack, down_stack).into();
+    // With neither children nor siblings nor a frame to go back to, `calls` is zero.
+    let is_last = ends_frame.and(cs, &no_stack);
+    Popped {
+        is_start,
+        is_last,
+        caller_id,
+        caller: next.caller,
+        caller_caller: next.caller_caller,
+        calls: next.calls,
+        call_stack,
+        commitment,
+        full_commitment,
+    }
+}

@@ -1,0 +1,4 @@
+//! Every transaction vector through the circuits.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod update;

@@ -1,0 +1,180 @@
+//! The account update against Mina's transaction logic.
+
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{
+        LazyLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use kimchi::builder::{BuiltCircuit, CircuitBuilder, WitnessGenerator, check};
+use mina_curves::Fp;
+use mina_ledger::{
+    Domain,
+    hash::{command_hashes, constants::DUMMY_VERIFICATION_KEY_HASH},
+    ledger::Ledger,
+    logic::{Context, apply_zkapp_command, check_structure},
+    replay::{Case, read_cases},
+    signature::verify_zkapp_command,
+    types::{Amount, AuthorizationKind, ProtocolStateView},
+};
+use rayon::prelude::*;
+use zeko_circuits::{
+    alloc::witness,
+    update::{BlockVar, RecordedUpdate, Recorder, Rules, State, StateVar, ViewVar, constrain},
+};
+
+/// One update with everything around it.
+struct Input {
+    view: ProtocolStateView,
+    update: RecordedUpdate,
+}
+
+/// The circuit of one update, whose public input is the state after it.
+struct Lab {
+    circuit: BuiltCircuit<Fp>,
+    generator: WitnessGenerator<Fp, Input>,
+}
+
+impl Lab {
+    fn new(rules: &Rules) -> Self {
+        let mut cs = CircuitBuilder::<Fp, Input>::new();
+        let era = rules.domain.era();
+        let view: ViewVar =
+            witness(&mut cs, era, &ProtocolStateView::default(), |input: &Input| &input.view);
+        let block = BlockVar { slot: view.global_slot.clone(), view };
+        let before: StateVar =
+            witness(&mut cs, era, &State::default(), |input: &Input| &input.update.before);
+        let after =
+            constrain(&mut cs, rules, &block, &before, |input: &Input| &input.update.witness);
+        for field in after.fields() {
+            cs.expose(field);
+        }
+        let (circuit, generator) = cs.finish().unwrap();
+        Self { circuit, generator }
+    }
+
+    /// The state after the update, if the witness satisfies the circuit.
+    fn run(&self, input: &Input) -> Result<Vec<Fp>, String> {
+        let witness = self.generator.witness(input).map_err(|error| error.to_string())?;
+        check(&self.circuit, &witness).map_err(|error| error.to_string())?;
+        Ok(witness[0][..self.circuit.public_inputs()].to_vec())
+    }
+}
+
+fn vectors() -> (Domain, Vec<Case>) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../tests/vectors/ledger/transactions.json.gz");
+    read_cases(&std::fs::read(path).unwrap()).unwrap()
+}
+
+/// The updates of a case and the state after all of them; `None` if no node lets the command through.
+fn record(case: &Case, domain: &Domain) -> Option<(Vec<RecordedUpdate>, Option<State>)> {
+    let era = domain.era();
+    let mut ledger = case.ledger(era).unwrap();
+    let command = case.command()?;
+    check_structure(&command, era).ok()?;
+    let hashes = command_hashes(&command, domain);
+    verify_zkapp_command(&command, &hashes, domain).ok()?;
+    let context = Context {
+        era,
+        account_creation_fee: case.account_creation_fee(),
+        slot: case.view().global_slot_since_genesis,
+        view: case.view(),
+        rule: None,
+    };
+    let mut recorder = Recorder::new(&command, &hashes, Amount::new(7));
+    let applied = apply_zkapp_command(&mut ledger, &command, &hashes, &context, &mut recorder);
+    let updates = recorder.into_updates();
+    let after = applied.ok().map(|applied| {
+        let creation = Fp::from(applied.supply_increase.magnitude.get());
+        let fee = Fp::from(applied.fee_excess.magnitude.get());
+        State {
+            ledger: ledger.root().unwrap(),
+            fees: Fp::from(7u64) + fee + creation,
+            ..State::default()
+        }
+    });
+    Some((updates, after))
+}
+
+/// Cases by the fee for creating an account, which is part of the circuit.
+static CASES: LazyLock<(Domain, BTreeMap<Amount, Vec<Case>>)> = LazyLock::new(|| {
+    let (domain, cases) = vectors();
+    let mut by_fee = BTreeMap::<_, Vec<_>>::new();
+    for case in cases {
+        by_fee.entry(case.account_creation_fee()).or_default().push(case);
+    }
+    (domain, by_fee)
+});
+
+fn lab(fee: Amount) -> Lab {
+    Lab::new(&Rules { domain: CASES.0.clone(), account_creation_fee: fee })
+}
+
+#[test]
+fn rows() {
+    let lab = lab(Amount::new(1_000_000_000));
+    let region = |name: &str| {
+        let report = lab.circuit.report();
+        let inside = report
+            .iter()
+            .filter(|rows| rows.path == name || rows.path.starts_with(&format!("{name}/")));
+        inside.map(|rows| rows.rows).sum::<usize>()
+    };
+    let regions = ["stack", "signature", "account", "checks", "changes", "write", "settle"];
+    assert_eq!(regions.map(region), [546, 299, 801, 159, 315, 672, 66]);
+    assert_eq!(lab.circuit.rows(), 3031);
+}
+
+#[test]
+fn every_case_has_the_result_of_the_transaction_logic() {
+    let (domain, by_fee) = &*CASES;
+    let ran = AtomicUsize::new(0);
+    let mut faults = Vec::new();
+    for (fee, cases) in by_fee {
+        let lab = lab(*fee);
+        let of_cases = cases.par_iter().flat_map_iter(|case| run_case(case, domain, &lab, &ran));
+        faults.par_extend(of_cases);
+    }
+    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+    assert_eq!(ran.into_inner(), 1089);
+}
+
+/// Whether an update commits to the key hash that stands for none, which an account without a key has
+/// for the circuit and not for the logic. Such a command has no proof, so no node applies it.
+fn update_of_no_key(update: &RecordedUpdate) -> bool {
+    let kind = update.witness.body.authorization_kind;
+    kind == AuthorizationKind::Proof(DUMMY_VERIFICATION_KEY_HASH)
+}
+
+/// What differs.
+fn run_case(case: &Case, domain: &Domain, lab: &Lab, ran: &AtomicUsize) -> Vec<String> {
+    let Some((updates, end)) = record(case, domain) else { return Vec::new() };
+    let mut faults = Vec::new();
+    let states: Vec<Option<State>> =
+        updates.iter().skip(1).map(|update| Some(update.before)).chain([end]).collect();
+    for (index, (update, after)) in updates.into_iter().zip(states).enumerate() {
+        let input = Input { view: *case.view(), update };
+        let name = format!("{}, update {index}", case.name());
+        if update_of_no_key(&input.update) {
+            continue;
+        }
+        ran.fetch_add(1, Ordering::Relaxed);
+        match (lab.run(&input), after) {
+            (Ok(got), Some(after)) => {
+                for ((field, expected), got) in after.fields().into_iter().zip(got) {
+                    if expected != got {
+                        faults.push(format!("{name}: {field} is {got}, not {expected}"));
+                    }
+                }
+            }
+            (Err(error), Some(_)) => faults.push(format!("{name}: {error}")),
+            (Ok(_), None) => faults.push(format!("{name}: accepted")),
+            (Err(_), None) => {}
+        }
+    }
+    faults
+}
