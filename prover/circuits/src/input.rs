@@ -121,6 +121,11 @@ impl<T: ToInputVar> ToInputVar for OptionVar<T> {
     }
 }
 
+/// The state that hashes with a prefix start from.
+pub fn salted(prefix: &str) -> SaltedState {
+    mina_poseidon::salted::<Fp, mina_poseidon::Kimchi>(prefix)
+}
+
 /// The twin of [`mina_ledger::hash::hash_one`]; 12 rows for every two elements.
 pub fn hash<I>(cs: &mut Cs<I>, salt: &SaltedState, fields: &[Linear]) -> Var<Fp> {
     let mut sponge = SpongeVar::from_state(*salt);

@@ -84,7 +84,7 @@ pub struct AccountIdVar {
 impl AccountIdVar {
     /// The id of the token that this account owns; 24 rows.
     pub fn derive_token_id<I>(&self, cs: &mut Cs<I>) -> Linear {
-        let AccountIdVar { public_key, token_id } = self;
+        let Self { public_key, token_id } = self;
         let input = [public_key.x.clone(), token_id.clone(), Linear::from(&public_key.is_odd)];
         hash(cs, salt::TOKEN_ID.state(), &input).into()
     }

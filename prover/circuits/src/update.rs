@@ -11,30 +11,38 @@
 //! | `account` | the account is a leaf of the ledger, or new |
 //! | `checks` | what must hold for the command to succeed: no check is an assertion |
 //! | `changes` | the account afterwards |
+//! | `write` | the ledger and the list of new accounts afterwards |
 //! | `settle` | the excess, and what is left when the command ends |
 //!
 //! Where the circuit goes another way than the logic, with the same result:
 //!
 //! - A command ends with the first update that fails: its ledger is thrown away whatever comes next.
 //!   So the state knows no failure, and the signatures of the updates behind it are not looked at.
+//! - The bridge account's updates have no actions or one of an outbox entry's length: whether that
+//!   is a withdrawal is a check like others.
 //! - The fee payer's update must succeed, take from an account that exists, and give its fee:
 //!   commands whose does not have no proof, as they have no place in a block.
 
+mod bridge;
 mod changes;
 mod checks;
+mod created;
 mod record;
 mod settle;
 mod stack;
 mod state;
 mod view;
 
+use mina_curves::Fp;
 use mina_ledger::{
     Domain,
     hash::account_hash,
     ledger::MerklePath,
+    rollup::BridgeParameters,
     types::{Account, Amount, Body, Era},
 };
 
+pub use created::NewAccount;
 pub use record::{RecordedUpdate, Recorder};
 pub use stack::StackWitness;
 pub use state::{State, StateVar};
@@ -57,6 +65,8 @@ pub struct Rules {
     pub domain: Domain,
     /// The fee for creating an account.
     pub account_creation_fee: Amount,
+    /// The bridge account's rule, where there is one.
+    pub bridge: Option<BridgeParameters>,
 }
 
 /// What an update sees of its block.
@@ -83,6 +93,8 @@ pub struct UpdateWitness {
     pub path: MerklePath,
     /// What is on the stacks.
     pub stack: StackWitness,
+    /// Of an update of the bridge account with an action: the fields of the action.
+    pub action: [Fp; 3],
 }
 
 /// The update under way.
@@ -91,6 +103,8 @@ struct Step<'a> {
     block: &'a BlockVar,
     before: &'a StateVar,
     body: &'a BodyVar,
+    /// Whether there is an update at all.
+    is_active: &'a Boolean,
     is_start: Boolean,
     is_new: Boolean,
     is_default_token: Boolean,
@@ -98,53 +112,71 @@ struct Step<'a> {
     checks: Vec<Boolean>,
 }
 
-/// Adds an update: the state after it. `source` gives what the prover knows.
+/// What the command has done so far, this update included.
+struct Written {
+    ledger: Linear,
+    accounts: Linear,
+}
+
+/// Adds an update: the state after it, which means nothing where the update is not active. `source`
+/// gives what the prover knows.
 pub fn constrain<I>(
     cs: &mut Cs<I>,
     rules: &Rules,
     block: &BlockVar,
     before: &StateVar,
+    is_active: &Boolean,
     source: impl Fn(&I) -> &UpdateWitness + Clone + Send + Sync + 'static,
 ) -> StateVar {
     let era = rules.domain.era();
     let body = witness_of::<BodyVar, I>(cs, era, &sample_body(era), &source, |w| &w.body);
     let id_is_default = body.id.is_default_token(cs);
 
-    let stack = cs.region("stack", |cs| stack::pop(cs, rules, before, &body, source.clone()));
+    let stack =
+        cs.region("stack", |cs| stack::pop(cs, rules, before, &body, is_active, source.clone()));
     cs.region("signature", |cs| {
         let of_command =
             body.use_full_commitment.select(cs, &stack.full_commitment, &stack.commitment);
         let source = source.clone();
+        let is_signed = body.auth.is_signed.and(cs, is_active);
         assert_signed(
             cs,
             &rules.domain,
-            &body.auth.is_signed,
+            &is_signed,
             &body.id.public_key,
             &of_command.into(),
             move |input| &source(input).signature,
         );
     });
 
-    let (account, is_new, path) =
-        cs.region("account", |cs| load(cs, era, before, &stack, &body, &id_is_default, &source));
+    let (account, is_new, path) = cs.region("account", |cs| {
+        load(cs, era, before, &stack, &body, &id_is_default, is_active, &source)
+    });
 
     let mut step = Step {
         rules,
         block,
         before,
         body: &body,
+        is_active,
         is_start: stack.is_start.clone(),
         is_new,
         is_default_token: id_is_default,
         checks: Vec::new(),
     };
+    if let Some(parameters) = &rules.bridge {
+        let source = source.clone();
+        cs.region("bridge", |cs| {
+            step.check_bridge(cs, parameters, &stack, move |input| &source(input).action)
+        });
+    }
     cs.region("checks", |cs| step.check(cs, &account, &stack));
     let (account, excess) = cs.region("changes", |cs| step.change(cs, &account, &stack));
-    let root = cs.region("write", |cs| {
+    let written = cs.region("write", |cs| {
         let leaf = account.hash(cs);
-        path.root(cs, &leaf)
+        Written { ledger: path.root(cs, &leaf), accounts: step.list_account(cs) }
     });
-    cs.region("settle", |cs| step.settle(cs, &stack, excess, root))
+    cs.region("settle", |cs| step.settle(cs, &stack, excess, &written))
 }
 
 fn witness_of<T: Allocate, I>(
@@ -173,6 +205,7 @@ fn load<I>(
     stack: &stack::Popped,
     body: &BodyVar,
     is_default_token: &Boolean,
+    is_active: &Boolean,
     source: &(impl Fn(&I) -> &UpdateWitness + Clone + Send + Sync + 'static),
 ) -> (AccountVar, Boolean, MerklePathVar) {
     let empty = Account::empty(era);
@@ -196,7 +229,7 @@ fn load<I>(
     };
     let root = path.root(cs, &leaf.into());
     let ledger = stack.is_start.select(cs, &before.ledger, &before.local_ledger);
-    cs.assert_equal(root, ledger);
+    cs.assert_mul(is_active, root - ledger, Fp::default());
     (account, is_new, path)
 }
 

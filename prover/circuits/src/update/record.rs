@@ -6,10 +6,11 @@ use mina_ledger::{
     hash::{CommandHashes, call_stack_hash, memo_hash},
     ledger::{Ledger, LedgerError, Location},
     logic::{LocalState, Observer, UpdateRecord},
+    rollup::Hashed,
     types::{Account, Amount, Authorization, SignedAmount, ZkappCommand},
 };
 
-use super::{StackWitness, State, UpdateWitness};
+use super::{NewAccount, StackWitness, State, UpdateWitness};
 use crate::schnorr::SignatureWitness;
 
 /// An update with the state before it.
@@ -28,20 +29,21 @@ pub struct Recorder<'a> {
     command: &'a ZkappCommand,
     hashes: &'a CommandHashes,
     ends: Vec<usize>,
-    ledger: Fp,
-    fees: Amount,
+    /// The state between commands before this one, and with its fee payer.
+    outer: State,
+    accounts: Fp,
     updates: Vec<RecordedUpdate>,
 }
 
 impl<'a> Recorder<'a> {
-    /// A recorder of `command`, before which `fees` have been collected.
-    pub fn new(command: &'a ZkappCommand, hashes: &'a CommandHashes, fees: Amount) -> Self {
+    /// A recorder of `command`. Of `before`, the state between commands, fees and new accounts count.
+    pub fn new(command: &'a ZkappCommand, hashes: &'a CommandHashes, before: State) -> Self {
         Self {
             command,
             hashes,
             ends: command.account_updates.subtree_ends(),
-            ledger: Fp::ZERO,
-            fees,
+            outer: before,
+            accounts: before.accounts,
             updates: Vec::new(),
         }
     }
@@ -51,23 +53,30 @@ impl<'a> Recorder<'a> {
         self.updates
     }
 
+    /// The list of new accounts, if the command succeeds.
+    pub fn accounts(&self) -> Fp {
+        self.accounts
+    }
+
     fn state(&mut self, local: &LocalState, root: Fp) -> State {
         if local.index == 0 {
-            self.ledger = root;
-            let fees = Fp::from(self.fees.get());
-            return State { ledger: root, fees, ..State::default() };
+            let State { fees, accounts, .. } = self.outer;
+            return State { ledger: root, fees, accounts, ..State::default() };
         }
         if local.index == 1 {
             // The fee payer is kept whatever comes.
-            self.ledger = root;
+            self.outer.ledger = root;
+            self.outer.fees += Fp::from(self.command.fee_payer.body.fee.get());
         }
         let forest = &self.hashes.forest;
         let frame = local.frame;
-        let fee = self.command.fee_payer.body.fee;
+        let State { ledger, fees, accounts, .. } = self.outer;
         State {
-            ledger: self.ledger,
-            fees: Fp::from(self.fees.get()) + Fp::from(fee.get()),
+            ledger,
+            fees,
+            accounts,
             local_ledger: root,
+            local_accounts: self.accounts,
             caller: frame.caller.0,
             caller_caller: frame.caller_caller.0,
             calls: forest.forest(frame.start, frame.end),
@@ -111,6 +120,12 @@ impl<'a> Recorder<'a> {
     }
 }
 
+/// The fields of an action as long as an outbox entry.
+fn first_action(actions: &[Vec<Fp>]) -> [Fp; 3] {
+    let action = actions.first().and_then(|action| action.as_slice().try_into().ok());
+    action.unwrap_or_default()
+}
+
 /// A signed amount as a field element.
 fn value(amount: SignedAmount) -> Fp {
     let magnitude = Fp::from(amount.magnitude.get());
@@ -148,8 +163,12 @@ impl Observer for Recorder<'_> {
             is_new,
             path,
             stack: self.stack(record.local_before),
+            action: first_action(&body.actions),
         };
         let before = self.state(record.local_before, root);
+        if is_new {
+            self.accounts = NewAccount { others: self.accounts, id }.digest();
+        }
         self.updates.push(RecordedUpdate { before, witness });
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use mina_curves::Fp;
 
-use super::{StateVar, Step, shared, stack::Popped};
+use super::{StateVar, Step, Written, shared, stack::Popped};
 use crate::{
     Boolean, Cs, Linear,
     number::{AmountVar, SignedAmountVar},
@@ -10,13 +10,13 @@ use crate::{
 };
 
 impl Step<'_> {
-    /// The state after the update. `root` is that of the ledger with it.
+    /// The state after the update.
     pub(super) fn settle<I>(
         mut self,
         cs: &mut Cs<I>,
         stack: &Popped,
         excess: Linear,
-        root: Linear,
+        written: &Written,
     ) -> StateVar {
         let (_, fits) = SignedAmountVar::from_value(cs, &excess);
         self.checks.push(fits);
@@ -32,14 +32,16 @@ impl Step<'_> {
 
         // The fee payer succeeds, exists already, and does not take what others have paid.
         let gives = &self.body.balance_change.is_negative;
+        let pays = is_start.and(cs, self.is_active);
         for required in [&success, &self.is_new.not(), gives] {
-            implies(cs, is_start, required).assert_true(cs);
+            implies(cs, &pays, required).assert_true(cs);
         }
 
         let ends = stack.is_last.or(cs, &success.not());
         let keeps = is_start.or(cs, &stack.is_last);
         let keeps = keeps.and(cs, &success);
-        let ledger = keeps.select(cs, root.clone(), &self.before.ledger);
+        let ledger = keeps.select(cs, &written.ledger, &self.before.ledger);
+        let accounts = keeps.select(cs, &written.accounts, &self.before.accounts);
 
         let paid = cs.mul(is_start, &excess);
         let completes = stack.is_last.and(cs, &success);
@@ -53,7 +55,9 @@ impl Step<'_> {
         StateVar {
             ledger: ledger.into(),
             fees,
-            local_ledger: carried(root),
+            accounts: accounts.into(),
+            local_ledger: carried(written.ledger.clone()),
+            local_accounts: carried(written.accounts.clone()),
             caller: carried(stack.caller.clone()),
             caller_caller: carried(stack.caller_caller.clone()),
             calls: carried(stack.calls.clone()),

@@ -98,6 +98,8 @@ pub(super) struct Popped {
     pub(super) is_start: Boolean,
     /// Whether the update is the last of its command.
     pub(super) is_last: Boolean,
+    /// Whether it has children.
+    pub(super) has_children: Boolean,
     /// The token other than MINA that it may use.
     pub(super) caller_id: Linear,
     pub(super) caller: Linear,
@@ -114,6 +116,7 @@ pub(super) fn pop<I>(
     rules: &Rules,
     before: &StateVar,
     body: &BodyVar,
+    is_active: &Boolean,
     source: impl Fn(&I) -> &UpdateWitness + Send + Sync + 'static,
 ) -> Popped {
     let era = rules.domain.era();
@@ -132,7 +135,8 @@ pub(super) fn pop<I>(
     // Else: the update is the first of those that come next.
     let node = hash(cs, salt::UPDATE_NODE.state(), &[digest, known.children.clone()]);
     let cons = hash(cs, salt::UPDATE_CONS.state(), &[node.into(), known.rest.clone()]);
-    cs.assert_mul(is_start.not(), before.calls.clone() - cons, zero);
+    let is_next = is_active.and(cs, &is_start.not());
+    cs.assert_mul(is_next, before.calls.clone() - cons, zero);
     // The updates of a new command come after its fee payer, which has no children and no parent.
     let children = cs.mul(is_start.not(), &known.children);
     let rest = Linear::from(is_start.select(cs, &known.forest, &known.rest));
@@ -162,7 +166,8 @@ pub(super) fn pop<I>(
     let goes_up = ends_frame.and(cs, &no_stack.not());
     let top = known.top.hash(cs);
     let popped = hash(cs, salt::STACK_FRAME_CONS.state(), &[top, known.below.clone()]);
-    cs.assert_mul(&goes_up, before.call_stack.clone() - popped, zero);
+    let must_match = goes_up.and(cs, is_active);
+    cs.assert_mul(must_match, before.call_stack.clone() - popped, zero);
 
     let next = Frame::select(cs, &goes_up, &known.top, &frame);
     let next = Frame::select(cs, &no_children, &next, &down);
@@ -173,6 +178,7 @@ pub(super) fn pop<I>(
     Popped {
         is_start,
         is_last,
+        has_children: no_children.not(),
         caller_id,
         caller: next.caller,
         caller_caller: next.caller_caller,

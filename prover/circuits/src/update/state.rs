@@ -10,8 +10,8 @@ use crate::{
 /// Defines the state and its twin with the same fields.
 macro_rules! state {
     ($($(#[$doc:meta])* $field:ident,)*) => {
-        /// The state between two updates. Between two commands everything but `ledger` and `fees` is
-        /// zero.
+        /// The state between two updates. Between two commands everything but `ledger`, `fees` and
+        /// `accounts` is zero.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         pub struct State {
             $($(#[$doc])* pub $field: Fp,)*
@@ -61,8 +61,12 @@ state! {
     ledger,
     /// The fees that have been collected: of commands, and for the accounts that they created.
     fees,
+    /// The list of the accounts that have been created: see [`NewAccount`](super::NewAccount).
+    accounts,
     /// The root of the ledger with the updates so far.
     local_ledger,
+    /// The list of new accounts with those of the updates so far.
+    local_accounts,
     /// The token of the parent of the next update.
     caller,
     /// The token that the parent may use.

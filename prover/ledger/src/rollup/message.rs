@@ -94,7 +94,8 @@ pub enum OutboxEntry {
 }
 
 impl OutboxEntry {
-    const WITHDRAWAL: u64 = 1;
+    /// The number that a withdrawal's third field begins with.
+    pub const WITHDRAWAL: u64 = 1;
     const REFUND: u64 = 2;
     const UNOPENED: u64 = 3;
 
