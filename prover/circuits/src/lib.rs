@@ -8,18 +8,22 @@
 //! [`update`] is the account update of a zkApp command: the twin of the transaction logic, check by
 //! check.
 //!
+//! [`program`] is the program of the rollup that these make up.
+//!
 //! What a value is constrained to is in its type: a [`number::UIntVar`] is in range, a
 //! [`kimchi::builder::Boolean`] is a bit. A bare `Linear` is any field element.
 
 pub mod account;
 pub mod alloc;
 pub mod body;
+pub mod example;
 pub mod input;
 pub mod key;
 pub mod merkle;
 pub mod number;
 pub mod permissions;
 pub mod precondition;
+pub mod program;
 pub mod schnorr;
 pub mod timing;
 pub mod update;

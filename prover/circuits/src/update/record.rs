@@ -53,11 +53,6 @@ impl<'a> Recorder<'a> {
         self.updates
     }
 
-    /// The list of new accounts, if the command succeeds.
-    pub fn accounts(&self) -> Fp {
-        self.accounts
-    }
-
     fn state(&mut self, local: &LocalState, root: Fp) -> State {
         if local.index == 0 {
             let State { fees, accounts, .. } = self.outer;

@@ -86,3 +86,20 @@ state! {
     /// The index of the next update; 0 is the fee payer.
     index,
 }
+
+/// How many of the fields are kept between commands.
+const OUTER: usize = 3;
+
+impl State {
+    /// What is carried inside a command.
+    pub fn local_fields(&self) -> Vec<Fp> {
+        self.fields().into_iter().skip(OUTER).map(|(_, value)| value).collect()
+    }
+}
+
+impl StateVar {
+    /// What is carried inside a command.
+    pub fn local_fields(&self) -> Vec<Linear> {
+        self.fields().into_iter().skip(OUTER).collect()
+    }
+}

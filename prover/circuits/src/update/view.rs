@@ -94,3 +94,30 @@ impl Allocate for ViewVar {
         }
     }
 }
+
+impl EpochViewVar {
+    fn constant(view: &EpochDataView) -> Self {
+        Self {
+            ledger: Linear::from(view.ledger.hash),
+            total_currency: AmountVar::constant(view.ledger.total_currency.get()),
+            start_checkpoint: Linear::from(view.start_checkpoint),
+            lock_checkpoint: Linear::from(view.lock_checkpoint),
+            epoch_length: U32Var::constant(view.epoch_length.get().into()),
+        }
+    }
+}
+
+impl ViewVar {
+    /// A constant.
+    pub fn constant(view: &ProtocolStateView) -> Self {
+        Self {
+            snarked_ledger_hash: Linear::from(view.snarked_ledger_hash),
+            blockchain_length: U32Var::constant(view.blockchain_length.get().into()),
+            min_window_density: U32Var::constant(view.min_window_density.get().into()),
+            total_currency: AmountVar::constant(view.total_currency.get()),
+            global_slot: U32Var::constant(view.global_slot_since_genesis.get().into()),
+            staking_epoch: EpochViewVar::constant(&view.staking_epoch_data),
+            next_epoch: EpochViewVar::constant(&view.next_epoch_data),
+        }
+    }
+}

@@ -1,4 +1,5 @@
 //! Every transaction vector through the circuits.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod program;
 mod update;

@@ -1,0 +1,244 @@
+//! A ledger of accounts that send each other MINA, which tests and benchmarks share.
+
+use ark_ff::AdditiveGroup;
+use mina_curves::{Fp, Fq};
+use mina_ledger::{
+    Domain,
+    hash::{CommandHashes, command_hashes},
+    ledger::{FullLedger, Ledger, LedgerError},
+    logic::{ApplyError, Context, apply_zkapp_command},
+    rollup::{
+        BridgeParameters, BridgeRule, ChainId, Hashed, OutboxEntry, bridge_account, bridge_id,
+    },
+    signature::{SignatureError, sign_zkapp_command},
+    types::{
+        Account, AccountId, AccountUpdate, Amount, Authorization, AuthorizationKind, Body,
+        CallForest, Era, FeePayer, FeePayerBody, Length, Memo, PrivateKey, ProtocolStateView,
+        Signature, SignedAmount, Slot, TypeError, ZkappCommand,
+    },
+};
+
+use crate::{
+    program::{Point, Segment},
+    update::{NewAccount, RecordedUpdate, Recorder, Rules, State},
+};
+
+const MINA: u64 = 1_000_000_000;
+
+/// The fee of every command.
+const FEE: Amount = Amount::new(MINA / 100);
+
+/// Why the example cannot go on; no use of it here leads to any.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExampleError {
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// A key or a forest.
+    #[error(transparent)]
+    Type(#[from] TypeError),
+    /// Signing.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+    /// A command has no place in a block.
+    #[error(transparent)]
+    Apply(#[from] ApplyError),
+}
+
+/// The chain: one block that commands are added to.
+#[derive(Debug)]
+pub struct Transfers {
+    /// What its circuits are made for.
+    pub rules: Rules,
+    /// Its name.
+    pub chain: ChainId,
+    /// The height of the block.
+    pub height: Length,
+    /// The slot of the block.
+    pub slot: Slot,
+    ledger: FullLedger,
+    state: State,
+    users: Vec<PrivateKey>,
+}
+
+/// The account of a key.
+fn id(key: &PrivateKey) -> AccountId {
+    AccountId::of(key.to_public_key())
+}
+
+/// An update that changes a balance, signed for if it takes.
+fn change(id: AccountId, amount: SignedAmount, era: Era) -> AccountUpdate {
+    let mut body = Body::new(id, era);
+    body.balance_change = amount;
+    let authorization = if amount.is_negative() {
+        body.authorization_kind = AuthorizationKind::Signature;
+        body.use_full_commitment = true;
+        Authorization::Signature(Signature::DUMMY)
+    } else {
+        Authorization::None
+    };
+    AccountUpdate { body, authorization }
+}
+
+impl Transfers {
+    /// A chain with the bridge account and `users` accounts of 100 MINA.
+    ///
+    /// # Errors
+    /// [`ExampleError`]; none is expected.
+    pub fn new(users: u64) -> Result<Self, ExampleError> {
+        let era = Era::Berkeley;
+        let keys = (0..users).map(|i| PrivateKey::new(Fq::from(1_000 + i)));
+        let users = keys.collect::<Result<Vec<_>, _>>()?;
+        let mut accounts = vec![bridge_account(Fp::ZERO, era)];
+        accounts.extend(users.iter().map(|key| Account::new(id(key), (100 * MINA).into(), era)));
+        let mut ledger = FullLedger::from_accounts(accounts, era)?;
+        let state = State { ledger: ledger.root()?, ..State::default() };
+        let bridge =
+            BridgeParameters { minimum_withdrawal: MINA.into(), deposit_fee: Amount::ZERO };
+        let rules = Rules {
+            domain: Domain::default(),
+            account_creation_fee: (MINA / 10).into(),
+            bridge: Some(bridge),
+        };
+        let (chain, height, slot) = (ChainId::new("example")?, Length::new(7), Slot::new(50));
+        Ok(Self { rules, chain, height, slot, ledger, state, users })
+    }
+
+    /// The number of users.
+    pub fn users(&self) -> usize {
+        self.users.len()
+    }
+
+    /// The state between commands.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Where the chain stands at a state in its block.
+    pub fn point(&self, state: &State) -> Point {
+        // Fees in this example are far below the bound.
+        let fees = mina_curves::PastaField::to_limbs(state.fees)[0];
+        Point::new(state, fees.into(), self.height, self.slot)
+    }
+
+    /// The segment between two states.
+    pub fn segment(&self, source: &State, target: &State) -> Segment {
+        let (source, target) = (self.point(source), self.point(target));
+        Segment { chain: self.chain, source, target }
+    }
+
+    /// User `from` sends `amount` to user `to`: three updates, the fee payer's included.
+    ///
+    /// # Errors
+    /// [`ExampleError`].
+    pub fn send(
+        &mut self,
+        from: usize,
+        to: usize,
+        amount: u64,
+    ) -> Result<Vec<RecordedUpdate>, ExampleError> {
+        let receiver = id(&self.users[to]);
+        self.pay(from, receiver, amount, Vec::new())
+    }
+
+    /// User `from` opens an account with `amount` for a key that has none.
+    ///
+    /// # Errors
+    /// [`ExampleError`].
+    pub fn open(
+        &mut self,
+        from: usize,
+        key: &PrivateKey,
+        amount: u64,
+    ) -> Result<Vec<RecordedUpdate>, ExampleError> {
+        let era = self.rules.domain.era();
+        let mut update = change(id(key), SignedAmount::positive(amount.into()), era);
+        update.body.implicit_account_creation_fee = true;
+        let payer = change(id(&self.users[from]), SignedAmount::negative(amount.into()), era);
+        self.run(from, [payer, update])
+    }
+
+    /// User `from` withdraws `amount` to the L1.
+    ///
+    /// # Errors
+    /// [`ExampleError`].
+    pub fn withdraw(
+        &mut self,
+        from: usize,
+        amount: u64,
+    ) -> Result<Vec<RecordedUpdate>, ExampleError> {
+        let recipient = self.users[from].to_public_key();
+        let entry = OutboxEntry::Withdrawal { recipient, amount: amount.into() };
+        self.pay(from, bridge_id(), amount, entry.to_actions())
+    }
+
+    fn pay(
+        &mut self,
+        from: usize,
+        to: AccountId,
+        amount: u64,
+        actions: Vec<Vec<Fp>>,
+    ) -> Result<Vec<RecordedUpdate>, ExampleError> {
+        let era = self.rules.domain.era();
+        let payer = change(id(&self.users[from]), SignedAmount::negative(amount.into()), era);
+        let mut receiver = change(to, SignedAmount::positive(amount.into()), era);
+        receiver.body.actions = actions;
+        self.run(from, [payer, receiver])
+    }
+
+    /// Signs and applies updates that user `payer` pays for. They may fail, which costs the fee.
+    ///
+    /// # Errors
+    /// [`ExampleError`].
+    pub fn run(
+        &mut self,
+        payer: usize,
+        updates: impl IntoIterator<Item = AccountUpdate>,
+    ) -> Result<Vec<RecordedUpdate>, ExampleError> {
+        let key = &self.users[payer];
+        let nonce = self.ledger.get(&id(key))?.map(|account| account.nonce).unwrap_or_default();
+        let body =
+            FeePayerBody { public_key: key.to_public_key(), fee: FEE, valid_until: None, nonce };
+        let mut command = ZkappCommand {
+            fee_payer: FeePayer { body, authorization: Signature::DUMMY },
+            account_updates: CallForest::flat(updates),
+            memo: Memo::EMPTY,
+        };
+        let hashes = command_hashes(&command, &self.rules.domain);
+        for key in &self.users {
+            sign_zkapp_command(&mut command, &hashes, key, &self.rules.domain)?;
+        }
+        self.apply(&command, &hashes)
+    }
+
+    fn apply(
+        &mut self,
+        command: &ZkappCommand,
+        hashes: &CommandHashes,
+    ) -> Result<Vec<RecordedUpdate>, ExampleError> {
+        let view = ProtocolStateView {
+            blockchain_length: self.height,
+            global_slot_since_genesis: self.slot,
+            ..ProtocolStateView::default()
+        };
+        let rule = self.rules.bridge.map(|parameters| BridgeRule { parameters });
+        let context = Context {
+            era: self.rules.domain.era(),
+            account_creation_fee: self.rules.account_creation_fee,
+            slot: self.slot,
+            view: &view,
+            rule: rule.as_ref().map(|rule| rule as _),
+        };
+        let mut recorder = Recorder::new(command, hashes, self.state);
+        let applied =
+            apply_zkapp_command(&mut self.ledger, command, hashes, &context, &mut recorder)?;
+        let magnitude = |amount: SignedAmount| Fp::from(amount.magnitude.get());
+        self.state.ledger = self.ledger.root()?;
+        self.state.fees += magnitude(applied.fee_excess) + magnitude(applied.supply_increase);
+        for id in applied.created {
+            self.state.accounts = NewAccount { others: self.state.accounts, id }.digest();
+        }
+        Ok(recorder.into_updates())
+    }
+}

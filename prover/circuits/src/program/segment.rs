@@ -1,0 +1,182 @@
+//! What a proof is about.
+
+use mina_curves::Fp;
+use mina_ledger::{
+    hash::Input,
+    rollup::{ChainId, Hashed},
+    types::{Amount, Length, Slot},
+};
+
+use crate::{
+    Cs, Linear,
+    alloc::{Allocate, Cells},
+    input::{InputVar, hash, salted},
+    number::{AmountVar, NumberValue, U32Var},
+    update::{State, StateVar},
+};
+
+/// Where the chain stands between two account updates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Point {
+    /// The root of the ledger, with all commands before the one under way and its fee payer.
+    pub ledger: Fp,
+    /// The list of new accounts.
+    pub accounts: Fp,
+    /// The hash of what is carried inside the command under way.
+    pub local: Fp,
+    /// Fees collected and not yet credited.
+    pub fees: Amount,
+    /// The height of the block.
+    pub height: Length,
+    /// The slot of the block.
+    pub slot: Slot,
+}
+
+/// The prefix of the hash of what is carried inside a command.
+const LOCAL_PREFIX: &str = "ZekoLocalState";
+
+impl Point {
+    /// The point with this state in a block. Fees are those of a chain, so they fit.
+    pub fn new(state: &State, fees: Amount, height: Length, slot: Slot) -> Self {
+        let State { ledger, accounts, .. } = *state;
+        let local = mina_ledger::hash::hash_one(&salted(LOCAL_PREFIX), &state.local_fields());
+        Self { ledger, accounts, local, fees, height, slot }
+    }
+
+    fn append(&self, input: &mut Input) {
+        input
+            .field(self.ledger)
+            .field(self.accounts)
+            .field(self.local)
+            .add(&self.fees)
+            .add(&self.height)
+            .add(&self.slot);
+    }
+}
+
+/// From where a proof leads where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// The chain.
+    pub chain: ChainId,
+    /// Where it starts.
+    pub source: Point,
+    /// Where it leads.
+    pub target: Point,
+}
+
+impl Hashed for Segment {
+    const PREFIX: &'static str = "ZekoSegment";
+
+    fn append(&self, input: &mut Input) {
+        input.field(self.chain.field());
+        self.source.append(input);
+        self.target.append(input);
+    }
+}
+
+/// The twin of [`Point`].
+#[derive(Clone, Debug)]
+pub struct PointVar {
+    /// The root of the ledger.
+    pub ledger: Linear,
+    /// The list of new accounts.
+    pub accounts: Linear,
+    /// The hash of what is carried inside the command under way.
+    pub local: Linear,
+    /// Fees collected and not yet credited.
+    pub fees: AmountVar,
+    /// The height of the block.
+    pub height: U32Var,
+    /// The slot of the block.
+    pub slot: U32Var,
+}
+
+impl Allocate for PointVar {
+    type Native = Point;
+
+    fn values(native: &Point, out: &mut Vec<Fp>) {
+        out.extend([
+            native.ledger,
+            native.accounts,
+            native.local,
+            native.fees.value(),
+            native.height.value(),
+            native.slot.value(),
+        ]);
+    }
+
+    fn assign<I>(cs: &mut Cs<I>, cells: &mut Cells) -> Self {
+        Self {
+            ledger: cells.field(),
+            accounts: cells.field(),
+            local: cells.field(),
+            fees: AmountVar::assert(cs, cells.field()),
+            height: U32Var::assign(cs, cells),
+            slot: U32Var::assign(cs, cells),
+        }
+    }
+}
+
+impl PointVar {
+    /// The point with this state in a block, asserting that the fees are in range; 76 rows.
+    pub fn of_state<I>(cs: &mut Cs<I>, state: &StateVar, height: &U32Var, slot: &U32Var) -> Self {
+        Self {
+            ledger: state.ledger.clone(),
+            accounts: state.accounts.clone(),
+            local: hash(cs, &salted(LOCAL_PREFIX), &state.local_fields()).into(),
+            fees: AmountVar::assert(cs, &state.fees),
+            height: height.clone(),
+            slot: slot.clone(),
+        }
+    }
+
+    fn append(&self, input: &mut InputVar) {
+        input
+            .field(&self.ledger)
+            .field(&self.accounts)
+            .field(&self.local)
+            .add(&self.fees)
+            .add(&self.height)
+            .add(&self.slot);
+    }
+
+    /// Asserts that two points are the same; free.
+    pub fn assert_equal<I>(&self, cs: &mut Cs<I>, other: &Self) {
+        let fields = |point: &Self| {
+            [
+                point.ledger.clone(),
+                point.accounts.clone(),
+                point.local.clone(),
+                point.fees.linear().clone(),
+                point.height.linear().clone(),
+                point.slot.linear().clone(),
+            ]
+        };
+        for (a, b) in fields(self).into_iter().zip(fields(other)) {
+            cs.assert_equal(a, b);
+        }
+    }
+}
+
+/// The twin of [`Segment`].
+#[derive(Clone, Debug)]
+pub struct SegmentVar {
+    /// The chain.
+    pub chain: Linear,
+    /// Where it starts.
+    pub source: PointVar,
+    /// Where it leads.
+    pub target: PointVar,
+}
+
+impl SegmentVar {
+    /// The hash; 60 rows and those of packing.
+    pub fn digest<I>(&self, cs: &mut Cs<I>) -> Linear {
+        let mut input = InputVar::new();
+        input.field(&self.chain);
+        self.source.append(&mut input);
+        self.target.append(&mut input);
+        hash(cs, &salted(Segment::PREFIX), &input.into_fields()).into()
+    }
+}
