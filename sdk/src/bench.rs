@@ -1,11 +1,13 @@
 //! `zeko bench`: tables of timings beside named baselines.
 
+mod circuits;
 mod kimchi;
 mod ledger;
 mod pickles;
 mod report;
 mod sequencer;
 
+pub(crate) use circuits::circuits;
 pub(crate) use kimchi::kimchi;
 pub(crate) use ledger::ledger;
 pub(crate) use pickles::pickles;

@@ -126,6 +126,18 @@ enum Bench {
         #[arg(long)]
         o1js: Option<PathBuf>,
     },
+    /// The rollup's circuits: rows and seconds of each rule, and of a whole batch.
+    Circuits {
+        /// One JSON object a line instead of a table.
+        #[arg(long)]
+        json: bool,
+        /// Account updates of a proof; 21 fill a circuit of 2^16 rows.
+        #[arg(long, default_value_t = 21, value_parser = clap::value_parser!(u8).range(1..=21))]
+        updates: u8,
+        /// Account updates of the batch.
+        #[arg(long, default_value_t = 126)]
+        batch: u16,
+    },
     /// Hashing, signatures, Merkle trees and execution.
     Ledger {
         /// One JSON object a line instead of a table.
@@ -164,6 +176,9 @@ fn main() -> ExitCode {
         Command::Bench(Bench::Kimchi { json, max_log2 }) => bench::kimchi(json, max_log2),
         Command::Bench(Bench::Pickles { json, width, o1js }) => {
             bench::pickles(json, width, o1js.as_deref())
+        }
+        Command::Bench(Bench::Circuits { json, updates, batch }) => {
+            bench::circuits(json, updates.into(), batch.into())
         }
         Command::Bench(Bench::Ledger { json, quick }) => bench::ledger(json, quick),
         Command::Bench(Bench::Sequencer { json, quick }) => bench::sequencer(json, quick),

@@ -5,7 +5,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 /// One measurement.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(super) struct Row {
     /// What was measured; rounds of the prover begin with `round/`.
     pub(super) name: String,
@@ -17,12 +17,21 @@ pub(super) struct Row {
     /// How much memory it took.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) bytes: Option<u64>,
+    /// How many there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) count: Option<u64>,
     /// What it is compared with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) baseline: Option<String>,
     /// The baseline's seconds by ours: above 1, ours is faster.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) ratio: Option<f64>,
+}
+
+impl Row {
+    fn new(name: &str, size: &str) -> Self {
+        Self { name: name.into(), size: size.into(), ..Self::default() }
+    }
 }
 
 /// Prints rows as they come.
@@ -44,35 +53,29 @@ impl Report {
     }
 
     pub(super) fn time(&self, name: &str, size: &str, seconds: f64) {
-        self.row(name, size, Some(seconds), None, None);
+        self.row(Row { seconds: Some(seconds), ..Row::new(name, size) });
     }
 
     /// `baseline`: its name and seconds.
     pub(super) fn compare(&self, name: &str, size: &str, seconds: f64, baseline: (&str, f64)) {
-        self.row(name, size, Some(seconds), None, Some(baseline));
+        let (baseline, theirs) = baseline;
+        self.row(Row {
+            seconds: Some(seconds),
+            baseline: Some(baseline.into()),
+            ratio: Some(theirs / seconds),
+            ..Row::new(name, size)
+        });
     }
 
     pub(super) fn memory(&self, name: &str, size: &str, bytes: u64) {
-        self.row(name, size, None, Some(bytes), None);
+        self.row(Row { bytes: Some(bytes), ..Row::new(name, size) });
     }
 
-    fn row(
-        &self,
-        name: &str,
-        size: &str,
-        seconds: Option<f64>,
-        bytes: Option<u64>,
-        baseline: Option<(&str, f64)>,
-    ) {
-        let ratio = seconds.zip(baseline).map(|(ours, (_, theirs))| theirs / ours);
-        let row = Row {
-            name: name.into(),
-            size: size.into(),
-            seconds,
-            bytes,
-            baseline: baseline.map(|(name, _)| name.into()),
-            ratio,
-        };
+    pub(super) fn count(&self, name: &str, size: &str, count: u64) {
+        self.row(Row { count: Some(count), ..Row::new(name, size) });
+    }
+
+    fn row(&self, row: Row) {
         match serde_json::to_string(&row) {
             Ok(line) if self.json => self.line(&line),
             _ => self.line(&table_line(&row)),
@@ -86,9 +89,10 @@ impl Report {
 }
 
 fn table_line(row: &Row) -> String {
-    let amount = match (row.seconds, row.bytes) {
+    let amount = match (row.seconds, row.bytes.or(row.count)) {
         (Some(seconds), _) if seconds < 1e-3 => format!("{:.3} µs", seconds * 1e6),
         (Some(seconds), _) => format!("{seconds:.4}"),
+        (None, Some(count)) if row.bytes.is_none() => format!("{count}"),
         (None, Some(bytes)) if bytes < 1 << 20 => format!("{bytes} B"),
         (None, Some(bytes)) => format!("{} MiB", bytes >> 20),
         (None, None) => String::new(),

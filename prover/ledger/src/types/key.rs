@@ -7,6 +7,7 @@ use ark_ec::{AffineRepr, CurveGroup};
 use ark_ff::{AdditiveGroup, Field};
 use mina_curves::{Fp, Fq, Pallas, PastaField};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use zeroize::Zeroize;
 
 use super::{
     TypeError,
@@ -78,9 +79,15 @@ pub(crate) fn is_odd<F: PastaField>(x: F) -> bool {
 
 /// A scalar of Pallas that signs.
 ///
-/// `Debug` does not print it.
+/// `Debug` does not print it, and dropping it wipes it from memory.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PrivateKey(Fq);
+
+impl Drop for PrivateKey {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
 
 impl fmt::Debug for PrivateKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
