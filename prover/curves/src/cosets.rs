@@ -79,12 +79,16 @@ impl<F: PastaField> Cosets<F> {
         1 << self.log_size
     }
 
-    /// `elements`, filled up with zeros to the size of the domain.
+    /// `elements`, filled up with zeros to the size of the domain; none at all give an empty column,
+    /// which stands for zero.
     ///
     /// # Panics
     /// If there are more of them.
     pub fn column(&self, elements: &[F]) -> Column {
         assert!(elements.len() <= self.size(), "a column has at most one element per row");
+        if elements.is_empty() {
+            return Column::default();
+        }
         let chunks: Vec<&[F]> = elements.chunks(CHUNK).collect();
         let converted = map(&chunks, |chunk| run(self.backend, Enter(chunk)));
         let mut words = converted.concat();
@@ -97,8 +101,11 @@ impl<F: PastaField> Cosets<F> {
         Column { words: self.twiddles[coset].points() }
     }
 
-    /// Coefficients to values on coset `coset`, on one thread.
+    /// Coefficients to values on coset `coset`, on one thread; an empty column stays empty.
     pub fn evaluate(&self, coset: usize, coefficients: &Column) -> Column {
+        if coefficients.is_empty() {
+            return Column::default();
+        }
         let twiddles = &self.twiddles[coset];
         Column {
             words: run(self.backend, Evaluate { coefficients: &coefficients.words, twiddles }),
@@ -111,14 +118,15 @@ impl<F: PastaField> Cosets<F> {
         Column { words: run(self.backend, Interpolate { values: &values.words, twiddles }) }
     }
 
-    /// Runs `program` on every row of `columns`, all with values on one coset. The row after the
-    /// one at `x` is the one at `ω·x`.
+    /// Runs `program` on every row of `columns`, which hold values on one coset; those that it does
+    /// not read may be empty. The row after the one at `x` is the one at `ω·x`.
     ///
     /// # Panics
     /// If the program reads a column that is not given.
     pub fn run(&self, program: &Program<F>, columns: &[&Column]) -> Column {
-        let given = columns.iter().take_while(|column| column.words.len() == self.size()).count();
-        assert!(program.columns() <= given, "the program reads a column that is not given");
+        let given =
+            |i: usize| columns.get(i).is_some_and(|column| column.words.len() == self.size());
+        assert!(program.columns().all(given), "the program reads a column that is not given");
         let columns: Vec<&[Raw]> = columns.iter().map(|column| column.words.as_slice()).collect();
         let starts: Vec<usize> = (0..self.size()).step_by(CHUNK).collect();
         let parts = map(&starts, |start| {

@@ -1,5 +1,6 @@
 //! Straight-line programs that run on every row.
 
+use alloc::collections::BTreeSet;
 use core::ops::Range;
 
 use super::{transform::reversed, *};
@@ -59,7 +60,7 @@ pub struct Program<F> {
     /// Steps on places of a file of registers, and the place where each leaves its result.
     steps: Vec<(Step, Register)>,
     places: usize,
-    columns: usize,
+    columns: BTreeSet<u32>,
 }
 
 impl<F: PastaField> Program<F> {
@@ -84,11 +85,11 @@ impl<F: PastaField> Program<F> {
         let mut expiring: Vec<Vec<Register>> = vec![Vec::new(); steps.len()];
         let (mut places, mut free) = (first as Register, Vec::new());
         let mut place_of: Vec<Register> = Vec::with_capacity(steps.len());
-        let mut columns = 0;
+        let mut columns = BTreeSet::new();
         let mut placed = Vec::with_capacity(steps.len());
         for (i, mut step) in steps.into_iter().enumerate() {
             if let Step::Cell { column, .. } = step {
-                columns = columns.max(column as usize + 1);
+                columns.insert(column);
             }
             step.for_each_register(|register| {
                 if let Some(result) = (*register as usize).checked_sub(first) {
@@ -107,9 +108,9 @@ impl<F: PastaField> Program<F> {
         Self { constants, steps: placed, places: places as usize, columns }
     }
 
-    /// The number of columns that it reads.
-    pub(super) fn columns(&self) -> usize {
-        self.columns
+    /// The columns that it reads.
+    pub(super) fn columns(&self) -> impl Iterator<Item = usize> + '_ {
+        self.columns.iter().map(|column| *column as usize)
     }
 }
 
