@@ -23,7 +23,7 @@ use rayon::prelude::*;
 
 use self::{
     program::RunRows,
-    transform::{Evaluate, Interpolate, Twiddles},
+    transform::{Evaluate, Interpolate},
 };
 use crate::{
     fields::PastaField,
@@ -31,6 +31,10 @@ use crate::{
 };
 
 pub use program::{Program, Register, Step};
+#[cfg(feature = "std")]
+pub(crate) use transform::Twiddles;
+#[cfg(not(feature = "std"))]
+use transform::Twiddles;
 
 /// Rows that one task works through.
 const CHUNK: usize = 1 << 9;
@@ -98,7 +102,7 @@ impl<F: PastaField> Cosets<F> {
 
     /// The points of coset `coset`.
     pub fn points(&self, coset: usize) -> Column {
-        Column { words: self.twiddles[coset].points() }
+        Column { words: self.twiddles[coset].points(self.backend) }
     }
 
     /// Coefficients to values on coset `coset`, on one thread; an empty column stays empty.

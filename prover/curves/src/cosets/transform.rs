@@ -12,35 +12,57 @@ const CACHED: usize = 1 << 12;
 
 /// A coset and its twiddles, in the lanes' representation: the `2^l` of layer `l`, which splits
 /// blocks of `n/2^l` elements, start at `2^l − 1`.
-#[derive(Debug)]
-pub(super) struct Twiddles<F> {
+#[derive(Clone, Debug)]
+pub(crate) struct Twiddles<F> {
     log_size: u32,
     shift: F,
     root: F,
     forward: Vec<Raw>,
     /// Their inverses.
     inverse: Vec<Raw>,
-    /// The points of the coset.
-    points: Vec<Raw>,
 }
 
 impl<F: PastaField> Twiddles<F> {
-    pub(super) fn new(backend: LaneBackend, log_size: u32, shift: F) -> Option<Self> {
+    pub(crate) fn new(backend: LaneBackend, log_size: u32, shift: F) -> Option<Self> {
         if log_size > F::TWO_ADICITY || log_size >= usize::BITS - 8 {
             return None;
         }
         let root = F::get_root_of_unity(1 << log_size)?;
         let forward = layers(log_size, shift, root);
         let inverse = layers(log_size, shift.inverse()?, root.inverse()?);
-        let mut points = powers(shift, root, 1 << log_size);
-        bit_reverse(&mut points);
         let enter = |values: &[F]| run(backend, Enter(values));
         let (forward, inverse) = (enter(&forward), enter(&inverse));
-        Some(Self { log_size, shift, root, forward, inverse, points: enter(&points) })
+        Some(Self { log_size, shift, root, forward, inverse })
     }
 
-    pub(super) fn points(&self) -> Vec<Raw> {
-        self.points.clone()
+    /// The points of the coset.
+    pub(super) fn points(&self, backend: LaneBackend) -> Vec<Raw> {
+        let mut points = powers(self.shift, self.root, self.size());
+        bit_reverse(&mut points);
+        run(backend, Enter(&points))
+    }
+
+    /// Coefficients to values, both in order, where they are long enough for lanes.
+    ///
+    /// A transform is linear: with twiddles in the lanes' representation the values keep theirs.
+    #[cfg(feature = "std")]
+    pub(crate) fn forward(&self, backend: LaneBackend, values: &mut [F]) {
+        let coefficients: Vec<Raw> = values.iter().map(|x| x.montgomery().0).collect();
+        let out = run(backend, Evaluate { coefficients: &coefficients, twiddles: self });
+        for (i, word) in out.iter().enumerate() {
+            values[reversed(i, self.log_size) as usize] = canonical(word);
+        }
+    }
+
+    /// Values to `n` times the coefficients, both in order, where they are long enough for lanes.
+    #[cfg(feature = "std")]
+    pub(crate) fn backward(&self, backend: LaneBackend, values: &mut [F]) {
+        let place = |i| reversed(i, self.log_size) as usize;
+        let words: Vec<Raw> = (0..values.len()).map(|i| values[place(i)].montgomery().0).collect();
+        let out = run(backend, Interpolate { values: &words, twiddles: self });
+        for (value, word) in values.iter_mut().zip(&out) {
+            *value = canonical(word);
+        }
     }
 
     fn size(&self) -> usize {

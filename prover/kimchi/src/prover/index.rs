@@ -134,15 +134,14 @@ impl<C: CircuitCurve> ProverIndex<C> {
                 return Err(ProverError::Commitments { expected, got: points.len() });
             }
             Some(points) => points.iter().map(|p| Commitment { chunks: vec![*p] }).collect(),
-            None => columns
-                .enumerate()
-                .map(|(i, values)| {
-                    let commitment = srs.commit_evaluations(domain.size(), values);
-                    // Selectors get H once, so that none is the point at infinity.
-                    let ones = vec![C::ScalarField::ONE; commitment.chunks.len()];
-                    if i < plain { commitment } else { srs.blind(&commitment, &ones) }
-                })
-                .collect(),
+            None => {
+                let columns: Vec<&[C::ScalarField]> = columns.map(Vec::as_slice).collect();
+                let commitments = srs.commit_evaluations_many(domain.size(), &columns);
+                // Selectors get H once, so that none is the point at infinity.
+                let ones = [C::ScalarField::ONE];
+                let blind = |(i, c)| if i < plain { c } else { srs.blind(&c, &ones) };
+                commitments.into_iter().enumerate().map(blind).collect()
+            }
         };
         let at = |start: usize| commitments.iter().skip(start).cloned();
         let verifier = VerifierIndex {
