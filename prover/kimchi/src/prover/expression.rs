@@ -4,6 +4,9 @@
 //! depth cost nothing until a form is multiplied: then small factors become additions, and others
 //! products with one reduction for three.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     cell::RefCell,
     collections::BTreeMap,
