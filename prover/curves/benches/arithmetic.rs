@@ -7,7 +7,11 @@ use ark_poly::{EvaluationDomain, Radix2EvaluationDomain};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use mina_curves::{
     Fp, Fq, LaneBackend, PastaCurve, Point, ProjectivePoint, ScalarChallenge, VestaConfig,
-    fft::Domain, fold_bases, lagrange::lagrange_basis, msm, msm_with, mul_each,
+    cosets::{Cosets, Program, Step},
+    fft::Domain,
+    fold_bases,
+    lagrange::lagrange_basis,
+    msm, msm_with, mul_each,
 };
 use rand::{SeedableRng, rngs::StdRng};
 
@@ -75,6 +79,8 @@ fn benches(c: &mut Criterion) {
     }
     group.finish();
 
+    cosets(c);
+
     let mut group = c.benchmark_group("points");
     group.sample_size(10);
     let (low, high) = bases.split_at(1 << 15);
@@ -86,6 +92,30 @@ fn benches(c: &mut Criterion) {
         group.bench_function(BenchmarkId::new("lagrange_basis", format!("2^{log}")), |b| {
             b.iter(|| lagrange_basis::<C>(&bases, 1 << log).unwrap());
         });
+    }
+    group.finish();
+}
+
+/// Transforms on a coset, and a program of as many multiplications as a Poseidon row has.
+fn cosets(c: &mut Criterion) {
+    let mut group = c.benchmark_group("cosets");
+    group.sample_size(10);
+    let products = (0..60).map(|i| Step::Mul(i, i + 1));
+    let cells = [false, true].map(|next| Step::Cell { column: 0, next });
+    let program = Program::new(Vec::new(), cells.into_iter().chain(products).collect());
+    for log in [13, 16] {
+        let values = scalars(1 << log);
+        for (name, backend) in
+            [("detected", LaneBackend::detect()), ("scalar lanes", LaneBackend::Scalar)]
+        {
+            let cosets = Cosets::with_backend(backend, log, &values[..1]).unwrap();
+            let column = cosets.column(&values);
+            let id = |what: &str| BenchmarkId::new(format!("{what}/{name}"), format!("2^{log}"));
+            group.bench_function(id("evaluate"), |b| b.iter(|| cosets.evaluate(0, &column)));
+            group.bench_function(id("interpolate"), |b| b.iter(|| cosets.interpolate(0, &column)));
+            group
+                .bench_function(id("60 products"), |b| b.iter(|| cosets.run(&program, &[&column])));
+        }
     }
     group.finish();
 }

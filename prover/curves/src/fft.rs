@@ -1,8 +1,9 @@
 //! Fourier transforms over the Pasta fields, on the subgroups that arkworks and Kimchi use.
 //!
 //! A [`Domain`] of size `n` holds the powers of its root of unity once per layer, so that every
-//! layer reads its twiddles in order. Transforms halve recursively, so that small ones run in the
-//! cache and large ones in parallel.
+//! layer reads its twiddles in order. Where the machine has vector instructions a transform runs on
+//! field lanes, on one thread: callers have many at once. Elsewhere transforms halve recursively,
+//! so that small ones run in the cache and large ones in parallel.
 
 use alloc::vec::Vec;
 
@@ -13,6 +14,10 @@ use crate::fields::PastaField;
 
 /// Transforms of at most this length are done layer by layer, without recursion.
 const CACHED: usize = 1 << 11;
+
+/// Logarithm of the shortest transform that runs on lanes.
+#[cfg(feature = "std")]
+const LANES_FROM: u32 = 8;
 
 /// Transforms and passes of at least this length are split over threads.
 #[cfg(feature = "parallel")]
@@ -45,6 +50,9 @@ pub struct Domain<F> {
     /// The `h` twiddles of the layer that joins halves of length `h` start at `h − 1`.
     forward: Vec<F>,
     inverse: Vec<F>,
+    /// The same for lanes, made when first needed.
+    #[cfg(feature = "std")]
+    lanes: std::sync::OnceLock<Option<crate::cosets::Twiddles<F>>>,
 }
 
 impl<F: PastaField> Domain<F> {
@@ -63,6 +71,8 @@ impl<F: PastaField> Domain<F> {
             size_inverse,
             forward: twiddles(root, log_size),
             inverse: twiddles(root_inverse, log_size),
+            #[cfg(feature = "std")]
+            lanes: std::sync::OnceLock::new(),
         })
     }
 
@@ -98,6 +108,11 @@ impl<F: PastaField> Domain<F> {
     /// If the length is not the domain's size.
     pub fn fft(&self, values: &mut [F]) -> Result<(), LengthError> {
         self.check(values)?;
+        #[cfg(feature = "std")]
+        if let Some((backend, twiddles)) = self.lanes() {
+            twiddles.forward(backend, values);
+            return Ok(());
+        }
         transform(values, &self.forward);
         Ok(())
     }
@@ -108,7 +123,7 @@ impl<F: PastaField> Domain<F> {
     /// If the length is not the domain's size.
     pub fn ifft(&self, values: &mut [F]) -> Result<(), LengthError> {
         self.check(values)?;
-        transform(values, &self.inverse);
+        self.backward(values);
         let factor = self.size_inverse;
         for_chunks(values, |_, chunk| {
             for x in chunk {
@@ -134,9 +149,30 @@ impl<F: PastaField> Domain<F> {
     /// If the length is not the domain's size.
     pub fn coset_ifft(&self, values: &mut [F], shift: F) -> Result<(), LengthError> {
         self.check(values)?;
-        transform(values, &self.inverse);
+        self.backward(values);
         multiply_by_powers(values, self.size_inverse, shift.inverse().unwrap_or(F::ZERO));
         Ok(())
+    }
+
+    /// Evaluations to `n` times the coefficients.
+    fn backward(&self, values: &mut [F]) {
+        #[cfg(feature = "std")]
+        if let Some((backend, twiddles)) = self.lanes() {
+            twiddles.backward(backend, values);
+            return;
+        }
+        transform(values, &self.inverse);
+    }
+
+    /// What a transform on lanes needs, if it is worth it.
+    #[cfg(feature = "std")]
+    fn lanes(&self) -> Option<(crate::LaneBackend, &crate::cosets::Twiddles<F>)> {
+        let backend = crate::LaneBackend::detect();
+        if backend == crate::LaneBackend::Scalar || self.log_size < LANES_FROM {
+            return None;
+        }
+        let make = || crate::cosets::Twiddles::new(backend, self.log_size, F::ONE);
+        Some((backend, self.lanes.get_or_init(make).as_ref()?))
     }
 
     fn check(&self, values: &[F]) -> Result<(), LengthError> {
@@ -254,6 +290,7 @@ fn butterflies<F: PastaField>(low: &mut [F], high: &mut [F], twiddles: &[F]) {
 
 #[cfg(test)]
 mod tests {
+    use ark_ff::UniformRand;
     use ark_poly::{EvaluationDomain, Radix2EvaluationDomain};
     use rand::SeedableRng;
     use rand_chacha::ChaCha20Rng;
@@ -287,6 +324,23 @@ mod tests {
     fn transforms_agree_with_arkworks() {
         agrees_with_arkworks::<Fp>();
         agrees_with_arkworks::<Fq>();
+    }
+
+    /// Where the machine has vector instructions, the public transforms do not come here.
+    #[test]
+    fn transforms_without_lanes_agree_with_those_on_lanes() {
+        let mut rng = ChaCha20Rng::seed_from_u64(22);
+        for log_size in [0, 3, 9, 14] {
+            let domain = Domain::<Fp>::cached(log_size).unwrap();
+            let coefficients: Vec<Fp> = (0..domain.size()).map(|_| Fp::rand(&mut rng)).collect();
+            let (mut ours, mut plain) = (coefficients.clone(), coefficients);
+            domain.fft(&mut ours).unwrap();
+            transform(&mut plain, &domain.forward);
+            assert_eq!(ours, plain);
+            domain.backward(&mut ours);
+            transform(&mut plain, &domain.inverse);
+            assert_eq!(ours, plain);
+        }
     }
 
     #[test]

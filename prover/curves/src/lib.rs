@@ -11,6 +11,7 @@
 
 extern crate alloc;
 
+pub mod cosets;
 mod curves;
 mod endo;
 pub mod fft;

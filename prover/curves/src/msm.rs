@@ -47,5 +47,5 @@ pub fn msm_many<C: PastaCurve>(
     let longest = scalars.iter().map(|scalars| scalars.len()).max().unwrap_or(0);
     let prepared =
         pippenger::Prepared::new(LaneBackend::detect(), &bases[..longest.min(bases.len())]);
-    scalars.iter().map(|scalars| prepared.msm(scalars)).collect()
+    pippenger::map(scalars, |scalars| prepared.msm(scalars))
 }

@@ -11,6 +11,7 @@
 //! The prover's time depends on the witness; where an observer may time it, nothing is promised.
 
 mod error;
+mod expression;
 mod index;
 mod polynomial;
 mod r1_witness;
@@ -96,7 +97,7 @@ impl<C: CircuitCurve> ProverIndex<C> {
 
         trace.round("quotient");
         let quotient =
-            r3_quotient::divide(self, &witness, &permutation, &effective(&prechallenges))?;
+            r3_quotient::divide(self, &witness, &permutation, &effective(&prechallenges));
         trace.round("quotient commitment");
         let quotient = r3_quotient::commit(self, quotient, rng);
         transcript.absorb([&quotient.commitment]);
@@ -105,7 +106,7 @@ impl<C: CircuitCurve> ProverIndex<C> {
 
         trace.round("evaluations");
         let evaluated = r4_evaluations::evaluate(self, &witness, &permutation, &challenges);
-        let linearized = r4_evaluations::linearize(self, &evaluated, &quotient, &challenges);
+        let linearized = r4_evaluations::linearize(self, &evaluated, &quotient, &challenges)?;
         let opening = opening_challenges(
             &transcript,
             previous,

@@ -127,10 +127,8 @@ impl<C: KimchiCurve> Srs<C> {
     /// [`size`](Self::size) coefficients, padded with infinity to at least `num_chunks` chunks and
     /// never none.
     pub fn commit(&self, coefficients: &[C::ScalarField], num_chunks: usize) -> Commitment<C> {
-        let mut sums: Vec<ProjectivePoint<C>> = coefficients
-            .chunks(self.size())
-            .map(|chunk| mina_curves::msm(&self.g, chunk))
-            .collect();
+        let chunks: Vec<&[C::ScalarField]> = coefficients.chunks(self.size()).collect();
+        let mut sums = mina_curves::msm_many(&self.g, &chunks);
         sums.resize(sums.len().max(num_chunks).max(1), ProjectivePoint::<C>::default());
         Commitment::new(ProjectivePoint::<C>::normalize_batch(&sums))
     }
@@ -167,6 +165,30 @@ impl<C: KimchiCurve> Srs<C> {
         let sums: Vec<ProjectivePoint<C>> =
             basis.chunks().iter().map(|bases| mina_curves::msm(bases, evals)).collect();
         Commitment::new(ProjectivePoint::<C>::normalize_batch(&sums))
+    }
+
+    /// [`Self::commit_evaluations`] of several polynomials, for which the bases are prepared once.
+    ///
+    /// # Panics
+    /// As [`Srs::commit_evaluations`].
+    pub fn commit_evaluations_many(
+        &self,
+        domain_size: usize,
+        columns: &[&[C::ScalarField]],
+    ) -> Vec<Commitment<C>> {
+        if domain_size > self.size() {
+            return columns
+                .iter()
+                .map(|evals| self.commit_evaluations(domain_size, evals))
+                .collect();
+        }
+        for evals in columns {
+            assert!(evals.len() <= domain_size, "{} values on {domain_size} points", evals.len());
+        }
+        let basis = self.lagrange(domain_size);
+        let bases = basis.chunks().first().map_or(&[][..], Vec::as_slice);
+        let sums = mina_curves::msm_many(bases, columns);
+        ProjectivePoint::<C>::normalize_batch(&sums).into_iter().map(Commitment::single).collect()
     }
 
     /// Adds `blinders[i]·H` to chunk `i`.
@@ -333,6 +355,19 @@ mod tests {
         assert_eq!(blinded.chunks[0], (commitment.chunks[0] + srs.h()).into_affine());
         assert_eq!(blinded.chunks[1], commitment.chunks[1]);
         assert_eq!(blinded.chunks[2], (srs.h() + srs.h()).into_affine());
+    }
+
+    #[test]
+    fn many_polynomials_commit_as_one_by_one() {
+        type F = mina_curves::Fp;
+        let srs = Srs::<VestaConfig>::new(4);
+        let values: Vec<F> = (1..=8u64).map(F::from).collect();
+        for size in [1, 4, 8] {
+            let columns = [&values[..size], &values[..1], &[]];
+            let many = srs.commit_evaluations_many(size, &columns);
+            let each = columns.map(|column| srs.commit_evaluations(size, column));
+            assert_eq!(many, each, "on {size} points");
+        }
     }
 
     /// 1024 chunks: through a Lagrange basis this would be 1024 transforms of 4096 points each.

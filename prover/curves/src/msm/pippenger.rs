@@ -28,7 +28,7 @@ const CONVERT: usize = 1 << 12;
 const HALF_BITS: u32 = 128;
 
 /// `f` of every item, in parallel where that is enabled.
-fn map<T: Sync, R: Send>(items: &[T], f: impl Fn(&T) -> R + Sync + Send) -> Vec<R> {
+pub(super) fn map<T: Sync, R: Send>(items: &[T], f: impl Fn(&T) -> R + Sync + Send) -> Vec<R> {
     #[cfg(feature = "parallel")]
     return items.par_iter().map(f).collect();
     #[cfg(not(feature = "parallel"))]

@@ -2,7 +2,8 @@
 //!
 //! Both halves of a scalar are cut into signed digits of [`WINDOW`] bits. All lanes double
 //! together; a digit picks one of the multiples `1..=2^(WINDOW−1)` of the lane's point, its image
-//! under the endomorphism, and a sign.
+//! under the endomorphism, and a sign. Where all points share a scalar, lanes need not add at the
+//! same places of different scalars: the digits are odd, of one bit more, and five of six are zero.
 #![allow(clippy::needless_range_loop)]
 
 use alloc::{vec, vec::Vec};
@@ -21,7 +22,7 @@ use crate::{
 /// Bits of a digit.
 const WINDOW: u32 = 4;
 
-/// Multiples of each point that are made ready.
+/// Multiples of each point that are made ready: the first ones, or the first odd ones.
 const MULTIPLES: usize = 1 << (WINDOW - 1);
 
 /// One multiple: `x`, `ξ·x`, `y`, `−y`.
@@ -46,22 +47,25 @@ pub(crate) fn scale<C: PastaCurve, L: Lanes<C::BaseField>>(
     halves: &[[Half; 2]],
 ) -> Option<Block<L>> {
     let digits = Digits::new(halves);
-    let table = multiples::<C, L>(points)?;
+    let table = multiples::<C, L>(points, digits.odd)?;
     let one = L::splat(&L::to_raw(C::BaseField::ONE));
     let mut sums = Vec::with_capacity(points.x.len());
     let mut zs = Vec::with_capacity(points.x.len());
     for vector in 0..points.x.len() {
         let mut sum = Jacobian { x: one, y: one, z: one };
         let mut started = [false; LANES];
-        for window in (0..digits.windows).rev() {
+        for window in (0..digits.count).rev() {
             if started != [false; LANES] {
-                for _ in 0..WINDOW {
+                for _ in 0..digits.bits {
                     sum = L::outline(Double(&sum, PhantomData));
                 }
             }
             for half in 0..2 {
                 let row = digits.row(window, half, vector);
-                add_digits(&mut sum, &mut started, row, &table[vector * LANES..], half, &one);
+                if *row != [0; LANES] {
+                    let table = &table[vector * LANES..];
+                    add_digits(&mut sum, &mut started, (row, digits.odd), table, half, &one);
+                }
             }
         }
         if started != [true; LANES] {
@@ -80,19 +84,23 @@ pub(crate) fn scale<C: PastaCurve, L: Lanes<C::BaseField>>(
     Some(out)
 }
 
-/// The first multiples of all points, point by point.
+/// The first (odd) multiples of all points, point by point.
 #[inline(always)]
 fn multiples<C: PastaCurve, L: Lanes<C::BaseField>>(
     points: &Block<L>,
+    odd: bool,
 ) -> Option<Vec<[Multiple; MULTIPLES]>> {
     let zero = L::splat(&[0; 4]);
     let endo = L::splat(&L::to_raw(C::ENDO_BASE));
     let empty = Multiple { x: [[0; 4]; 2], y: [[0; 4]; 2] };
     let mut table = vec![[empty; MULTIPLES]; points.x.len() * LANES];
     let mut multiple = points.clone();
+    let twice = points.double::<C>()?;
     for index in 0..MULTIPLES {
-        if index == 1 {
-            multiple = multiple.double::<C>()?;
+        if odd && index > 0 {
+            multiple = multiple.add::<C>(&twice)?;
+        } else if index == 1 {
+            multiple = twice.clone();
         } else if index > 1 {
             multiple = multiple.add::<C>(points)?;
         }
@@ -114,7 +122,7 @@ fn multiples<C: PastaCurve, L: Lanes<C::BaseField>>(
 fn add_digits<F: PastaField, L: Lanes<F>>(
     sum: &mut Jacobian<L>,
     started: &mut [bool; LANES],
-    digits: &[i8; LANES],
+    (digits, odd): (&[i8; LANES], bool),
     table: &[[Multiple; MULTIPLES]],
     half: usize,
     one: &L,
@@ -124,7 +132,8 @@ fn add_digits<F: PastaField, L: Lanes<F>>(
     let (mut xs, mut ys) = ([&first.x[0]; LANES], [&first.y[0]; LANES]);
     for lane in 0..LANES {
         let digit = digits[lane];
-        let entry = &table[lane][usize::from(digit.unsigned_abs()).saturating_sub(1)];
+        let index = usize::from(digit.unsigned_abs()).saturating_sub(1) >> usize::from(odd);
+        let entry = &table[lane][index];
         xs[lane] = &entry.x[half];
         ys[lane] = &entry.y[usize::from(digit < 0)];
         begin[lane] = digit != 0 && !started[lane];
@@ -204,10 +213,15 @@ impl<F: PastaField, L: Lanes<F>> Op for AddAffine<'_, F, L> {
     }
 }
 
-/// Digits of all halves, by window, half and vector; lanes without a scalar get the digits of the
+/// Digits of all halves, by place, half and vector; lanes without a scalar get the digits of the
 /// first lane of their vector, whose point they hold.
 struct Digits {
-    windows: usize,
+    /// Bits from a place to the next.
+    bits: u32,
+    /// Whether all digits but zero are odd.
+    odd: bool,
+    count: usize,
+    /// One if all scalars are the same.
     vectors: usize,
     rows: Vec<[i8; LANES]>,
 }
@@ -216,16 +230,50 @@ impl Digits {
     fn new(halves: &[[Half; 2]]) -> Self {
         let bits = |half: &Half| u128::BITS - half.magnitude.leading_zeros();
         let longest = halves.iter().flatten().map(bits).max().unwrap_or(0);
+        match halves {
+            [pair, others @ ..] if others.iter().all(|other| other == pair) => {
+                Self::shared(pair, longest)
+            }
+            _ => Self::each(halves, longest),
+        }
+    }
+
+    /// Of one scalar: digits are odd and below `2^WINDOW`, and each is followed by `WINDOW` zeros.
+    fn shared(pair: &[Half; 2], longest: u32) -> Self {
+        const MODULUS: u128 = 2 << WINDOW;
+        // One more for the carry of the last digit.
+        let count = longest as usize + 1;
+        let mut rows = vec![[0; LANES]; count * 2];
+        for (half, value) in pair.iter().enumerate() {
+            let mut rest = value.magnitude;
+            for place in 0..count {
+                if rest & 1 == 1 {
+                    let mut digit = (rest & (MODULUS - 1)) as i8;
+                    rest &= !(MODULUS - 1);
+                    if digit >= 1 << WINDOW {
+                        digit -= MODULUS as i8;
+                        rest += MODULUS;
+                    }
+                    rows[place * 2 + half] = [if value.negative { -digit } else { digit }; LANES];
+                }
+                rest >>= 1;
+            }
+        }
+        Self { bits: 1, odd: true, count, vectors: 1, rows }
+    }
+
+    /// Of each its own.
+    fn each(halves: &[[Half; 2]], longest: u32) -> Self {
         // One bit more for the carry of the last signed digit.
-        let windows = (longest + 1).div_ceil(WINDOW) as usize;
+        let count = (longest + 1).div_ceil(WINDOW) as usize;
         let vectors = halves.len().div_ceil(LANES);
-        let mut rows = vec![[0; LANES]; windows * 2 * vectors];
+        let mut rows = vec![[0; LANES]; count * 2 * vectors];
         for index in 0..vectors * LANES {
             let (vector, lane) = (index / LANES, index % LANES);
             let pair = halves.get(index).unwrap_or(&halves[vector * LANES]);
             for (half, value) in pair.iter().enumerate() {
                 let mut rest = value.magnitude;
-                for window in 0..windows {
+                for window in 0..count {
                     let mut digit = (rest & ((1 << WINDOW) - 1)) as i8;
                     rest >>= WINDOW;
                     if digit > MULTIPLES as i8 {
@@ -237,10 +285,10 @@ impl Digits {
                 }
             }
         }
-        Self { windows, vectors, rows }
+        Self { bits: WINDOW, odd: false, count, vectors, rows }
     }
 
     fn row(&self, window: usize, half: usize, vector: usize) -> &[i8; LANES] {
-        &self.rows[(window * 2 + half) * self.vectors + vector]
+        &self.rows[(window * 2 + half) * self.vectors + vector.min(self.vectors - 1)]
     }
 }

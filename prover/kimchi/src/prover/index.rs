@@ -2,16 +2,15 @@
 
 use std::sync::{Arc, OnceLock};
 
-use ark_ff::{FftField, Field};
-use mina_curves::Point;
+use ark_ff::Field;
+use mina_curves::{
+    Point,
+    cosets::{Column, Cosets},
+};
 use poly_commitment::{Commitment, Srs};
 use rayon::prelude::*;
 
-use super::{
-    ZK_ROWS,
-    error::ProverError,
-    polynomial::{interpolate, values_on_coset},
-};
+use super::{ZK_ROWS, error::ProverError, polynomial::interpolate};
 use crate::{
     domain::Domain,
     features::FeatureFlags,
@@ -19,8 +18,9 @@ use crate::{
     index::{CircuitCurve, VerifierIndex},
 };
 
-/// Cosets of the evaluation domain on which the quotient is computed.
-pub(super) const COSETS: usize = 8;
+/// Cosets of the evaluation domain on which the quotient is computed: as many as it has pieces of
+/// `n` coefficients.
+pub(super) const COSETS: usize = 7;
 
 /// A circuit with everything about it that proofs need again and again.
 #[derive(Debug)]
@@ -32,25 +32,29 @@ pub struct ProverIndex<C: CircuitCurve> {
     /// Values on the domain of the seven permutation polynomials.
     pub(super) sigma_values: Vec<Vec<C::ScalarField>>,
     /// The fixed polynomials, in coefficients.
-    pub(super) fixed: FixedColumns<C::ScalarField>,
+    pub(super) fixed: FixedColumns<Vec<C::ScalarField>>,
     /// Their values on each of the [`COSETS`].
-    cosets: OnceLock<Vec<Coset<C::ScalarField>>>,
+    cosets: OnceLock<FixedOnCosets<C::ScalarField>>,
 }
 
-/// The polynomials that depend on the circuit only. Empty vectors stand for zero polynomials.
+/// The polynomials that depend on the circuit only. Empty columns stand for zero polynomials.
 #[derive(Clone, Debug)]
-pub(super) struct FixedColumns<F> {
-    pub(super) sigma: Vec<Vec<F>>,
-    pub(super) coefficients: Vec<Vec<F>>,
+pub(super) struct FixedColumns<T> {
+    pub(super) sigma: Vec<T>,
+    pub(super) coefficients: Vec<T>,
     /// Of [`MANDATORY_GATES`].
-    pub(super) selectors: Vec<Vec<F>>,
+    pub(super) selectors: Vec<T>,
 }
 
-/// The values of the fixed polynomials at `shift·ω^i`.
+/// The cosets on which the quotient is computed, with the values of the fixed polynomials.
 #[derive(Debug)]
-pub(super) struct Coset<F> {
-    pub(super) shift: F,
-    pub(super) columns: FixedColumns<F>,
+pub(super) struct FixedOnCosets<F> {
+    pub(super) cosets: Cosets<F>,
+    /// `s^n` for the shift `s` of each.
+    pub(super) shifts_to_size: Vec<F>,
+    pub(super) columns: Vec<FixedColumns<Column>>,
+    /// The points of each.
+    pub(super) points: Vec<Column>,
 }
 
 impl<C: CircuitCurve> ProverIndex<C> {
@@ -130,15 +134,14 @@ impl<C: CircuitCurve> ProverIndex<C> {
                 return Err(ProverError::Commitments { expected, got: points.len() });
             }
             Some(points) => points.iter().map(|p| Commitment { chunks: vec![*p] }).collect(),
-            None => columns
-                .enumerate()
-                .map(|(i, values)| {
-                    let commitment = srs.commit_evaluations(domain.size(), values);
-                    // Selectors get H once, so that none is the point at infinity.
-                    let ones = vec![C::ScalarField::ONE; commitment.chunks.len()];
-                    if i < plain { commitment } else { srs.blind(&commitment, &ones) }
-                })
-                .collect(),
+            None => {
+                let columns: Vec<&[C::ScalarField]> = columns.map(Vec::as_slice).collect();
+                let commitments = srs.commit_evaluations_many(domain.size(), &columns);
+                // Selectors get H once, so that none is the point at infinity.
+                let ones = [C::ScalarField::ONE];
+                let blind = |(i, c)| if i < plain { c } else { srs.blind(&c, &ones) };
+                commitments.into_iter().enumerate().map(blind).collect()
+            }
         };
         let at = |start: usize| commitments.iter().skip(start).cloned();
         let verifier = VerifierIndex {
@@ -194,36 +197,33 @@ impl<C: CircuitCurve> ProverIndex<C> {
         &self.verifier.srs
     }
 
-    /// The fixed columns on the cosets `g·ω₈ₙ^k` of the domain, `k < 8`; computed once.
-    pub(super) fn cosets(&self) -> &[Coset<C::ScalarField>] {
-        self.cosets.get_or_init(|| {
-            let domain = self.domain();
-            let root = C::ScalarField::get_root_of_unity((COSETS * domain.size()) as u64)
-                .unwrap_or(C::ScalarField::ONE);
-            let mut shift = C::ScalarField::GENERATOR;
-            let mut cosets = Vec::with_capacity(COSETS);
-            for _ in 0..COSETS {
-                let columns = self.fixed.on_coset(domain, shift);
-                cosets.push(Coset { shift, columns });
-                shift *= root;
-            }
-            cosets
-        })
+    /// The fixed columns on the cosets `g·ω₈ₙ^k` of the domain, `k < 7`; computed once.
+    pub(super) fn cosets(&self) -> &FixedOnCosets<C::ScalarField> {
+        self.cosets.get_or_init(|| FixedOnCosets::new(self.domain(), &self.fixed))
     }
 }
 
-impl<F: mina_poseidon::PoseidonField> FixedColumns<F> {
-    fn on_coset(&self, domain: &Domain<F>, shift: F) -> Self {
-        let all = |columns: &[Vec<F>]| -> Vec<Vec<F>> {
-            columns
-                .par_iter()
-                .map(|coefficients| match coefficients.is_empty() {
-                    true => Vec::new(),
-                    false => values_on_coset(domain, coefficients, shift),
-                })
-                .collect()
-        };
-        Self {
+impl<F: mina_poseidon::PoseidonField> FixedOnCosets<F> {
+    fn new(domain: &Domain<F>, fixed: &FixedColumns<Vec<F>>) -> Self {
+        let size = domain.size() as u64;
+        let root = F::get_root_of_unity(8 * size).unwrap_or(F::ONE);
+        let shifts: Vec<F> =
+            std::iter::successors(Some(F::GENERATOR), |s| Some(*s * root)).take(COSETS).collect();
+        let cosets = Cosets::new(domain.log_size(), &shifts)
+            .expect("both fields have all domains up to 2^32, and no shift is zero");
+        let shifts_to_size = shifts.iter().map(|shift| shift.pow([size])).collect();
+        let inside = fixed.map(|coefficients| cosets.column(coefficients));
+        let columns =
+            (0..COSETS).map(|k| inside.map(|column| cosets.evaluate(k, column))).collect();
+        let points = (0..COSETS).map(|k| cosets.points(k)).collect();
+        Self { cosets, shifts_to_size, columns, points }
+    }
+}
+
+impl<T: Sync> FixedColumns<T> {
+    fn map<U: Send>(&self, f: impl Fn(&T) -> U + Sync) -> FixedColumns<U> {
+        let all = |columns: &[T]| -> Vec<U> { columns.par_iter().map(&f).collect() };
+        FixedColumns {
             sigma: all(&self.sigma),
             coefficients: all(&self.coefficients),
             selectors: all(&self.selectors),

@@ -1,4 +1,4 @@
-//! Polynomials in coefficient form, and their values on cosets of the evaluation domain.
+//! Polynomials in coefficient form.
 
 use mina_curves::fft;
 use mina_poseidon::PoseidonField;
@@ -22,27 +22,6 @@ pub(super) fn interpolate<F: PoseidonField>(domain: &Domain<F>, values: &[F]) ->
     let mut coefficients = values.to_vec();
     transforms(domain).ifft(&mut coefficients).expect(LENGTH);
     coefficients
-}
-
-/// The values at `shift·ω^i`.
-pub(super) fn values_on_coset<F: PoseidonField>(
-    domain: &Domain<F>,
-    coefficients: &[F],
-    shift: F,
-) -> Vec<F> {
-    let mut values = coefficients.to_vec();
-    transforms(domain).coset_fft(&mut values, shift).expect(LENGTH);
-    values
-}
-
-/// The coefficients of the polynomial of degree below `n` with these values at `shift·ω^i`.
-pub(super) fn interpolate_coset<F: PoseidonField>(
-    domain: &Domain<F>,
-    mut values: Vec<F>,
-    shift: F,
-) -> Vec<F> {
-    transforms(domain).coset_ifft(&mut values, shift).expect(LENGTH);
-    values
 }
 
 /// The value at `x`.

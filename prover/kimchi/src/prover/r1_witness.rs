@@ -49,8 +49,8 @@ pub(super) fn commit<C: CircuitCurve>(
 
     let coefficients: Vec<_> =
         values.par_iter().map(|values| interpolate(domain, values)).collect();
-    let plain: Vec<_> =
-        values.iter().map(|values| index.srs().commit_evaluations(size, values)).collect();
+    let columns: Vec<&[C::ScalarField]> = values.iter().map(Vec::as_slice).collect();
+    let plain = index.srs().commit_evaluations_many(size, &columns);
     let blinded: Vec<_> = plain.iter().map(|c| index.blind(c, rng)).collect();
     Ok(CommittedWitness {
         values,

@@ -1,27 +1,29 @@
 //! Round 3: the quotient `t` of all constraints by `x^n - 1`.
 //!
-//! `t` has degree below `7n`. It is found from its values on eight cosets `s_k·H` of the domain
-//! `H`, on each of which `x^n - 1` is a constant; constraints of degree 4 need every other coset
-//! only. With `t = Σ x^(jn)·t_j` and `deg t_j < n`, interpolation on coset `k` gives
-//! `r_k = Σ_j s_k^(jn)·t_j`, so the `t_j` follow by a transform of length 8 (or 4) over `k`.
+//! `t` has `7n` coefficients. They are found from values on seven cosets `s_k·H` of the domain `H`,
+//! on each of which `x^n - 1` is a constant; the quotient of constraints of degree 5 has `4n`
+//! coefficients and needs four of the cosets. With `t = Σ x^(jn)·t_j` and `deg t_j < n`,
+//! interpolation on coset `k` gives `r_k = Σ_j s_k^(jn)·t_j`, and the `t_j` follow by the inverse of
+//! that matrix. Constraints that do not hold give something else, which round 4 finds out.
 
 use ark_ff::{AdditiveGroup, Field};
+use mina_curves::cosets::{Column, Program};
 use poly_commitment::Commitment;
 use rand::{CryptoRng, RngCore};
 use rayon::prelude::*;
 
 use super::{
     ProverIndex, ZK_ROWS,
-    error::ProverError,
-    index::{COSETS, Coset},
-    polynomial::{CHUNK, add_scaled, divide_by_root, interpolate_coset, values_on_coset},
+    expression::{Arena, Expression},
+    index::FixedOnCosets,
+    polynomial::{add_scaled, divide_by_root},
     r1_witness::CommittedWitness,
     r2_permutation::Accumulator,
 };
 use crate::{
-    env::{ConstantField, Env},
-    gate::{COLUMNS, GateKind, MANDATORY_GATES, Revision},
-    gates::{self, MAX_CONSTRAINTS},
+    env::{ConstantField, Element, Env},
+    gate::{COLUMNS, GateKind, MANDATORY_GATES, PERMUTED_COLUMNS, Revision},
+    gates,
     index::CircuitCurve,
     linearization::{PERMUTATION_ALPHA, PERMUTATION_CONSTRAINTS, powers},
     transcript::Challenges,
@@ -49,32 +51,66 @@ pub(super) fn commit<C: CircuitCurve>(
     Quotient { coefficients, commitment: blinded.commitment, blinders: blinded.blinders }
 }
 
-/// The quotient's `7n` coefficients.
+/// The largest degree of constraints that [`LOW_COSETS`] are enough for.
+const LOW_DEGREE: usize = 5;
+const LOW_COSETS: usize = LOW_DEGREE - 1;
+
+/// The quotient's `7n` coefficients; if the witness does not satisfy the circuit, what they are is
+/// not defined.
 pub(super) fn divide<C: CircuitCurve>(
     index: &ProverIndex<C>,
     witness: &CommittedWitness<C>,
     accumulator: &Accumulator<C>,
     challenges: &Challenges<C::ScalarField>,
-) -> Result<Vec<C::ScalarField>, ProverError> {
+) -> Vec<C::ScalarField> {
     let alphas = powers(challenges.alpha, PERMUTATION_ALPHA + PERMUTATION_CONSTRAINTS);
+    let FixedOnCosets { cosets, shifts_to_size, columns: fixed, points } = index.cosets();
+    let high = compile(index, |env| {
+        let gates = env.gates(&alphas, |gate| gate.degree() > LOW_DEGREE);
+        Some(env.permutation(challenges, alphas[PERMUTATION_ALPHA]))
+            .into_iter()
+            .chain(gates)
+            .collect()
+    });
+    let low = compile(index, |env| {
+        let gates = env.gates(&alphas, |gate| gate.degree() <= LOW_DEGREE);
+        let public = (!witness.public.is_empty()).then(|| env.cell(PUBLIC, false));
+        public.into_iter().chain(gates).collect()
+    });
 
-    let mut all_cosets = Vec::with_capacity(COSETS);
-    let mut even_cosets = Vec::with_capacity(COSETS / 2);
-    for (k, coset) in index.cosets().iter().enumerate() {
-        let rows = CosetRows::new(index, coset, witness, accumulator, k % 2 == 0);
-        all_cosets.push(rows.high_degree(challenges, &alphas));
-        if k % 2 == 0 {
-            even_cosets.push(rows.low_degree(&alphas));
+    let mut polynomials: Vec<&[C::ScalarField]> =
+        witness.coefficients.iter().map(Vec::as_slice).collect();
+    polynomials.extend([accumulator.coefficients.as_slice(), witness.public.as_slice()]);
+    let polynomials: Vec<Column> = polynomials.into_par_iter().map(|f| cosets.column(f)).collect();
+
+    let (mut high_values, mut low_values) = (Vec::new(), Vec::new());
+    for (k, (fixed, points)) in fixed.iter().zip(points).enumerate() {
+        let values: Vec<Column> = polynomials.par_iter().map(|f| cosets.evaluate(k, f)).collect();
+        // In the order of the constants below.
+        let mut columns: Vec<&Column> = values.iter().collect();
+        columns.push(points);
+        columns.extend(fixed.sigma.iter().chain(&fixed.coefficients).chain(&fixed.selectors));
+        let run = |program: &Option<Program<_>>| program.as_ref().map(|p| cosets.run(p, &columns));
+        high_values.extend(run(&high));
+        if k < LOW_COSETS {
+            low_values.extend(run(&low));
         }
     }
-
-    let shifts: Vec<_> = index.cosets().iter().map(|coset| coset.shift).collect();
-    let even_shifts: Vec<_> = shifts.iter().copied().step_by(2).collect();
-    let mut quotient = combine(index, all_cosets, &shifts)?;
-    let low_degree = combine(index, even_cosets, &even_shifts)?;
-    add_scaled(&mut quotient, &low_degree, C::ScalarField::ONE);
+    let remainders: Vec<Column> = high_values
+        .par_iter()
+        .enumerate()
+        .chain(low_values.par_iter().enumerate())
+        .map(|(k, values)| cosets.interpolate(k, values))
+        .collect();
+    let mut weights = quotient_weights(shifts_to_size, cosets.size());
+    let low_weights = quotient_weights(&shifts_to_size[..low_values.len()], cosets.size());
+    for (j, row) in weights.iter_mut().enumerate() {
+        let zeros = vec![C::ScalarField::ZERO; low_values.len()];
+        row.extend(low_weights.get(j).unwrap_or(&zeros));
+    }
+    let mut quotient = cosets.combine(&weights, &remainders);
     add_boundary(index, accumulator, &alphas, &mut quotient);
-    Ok(quotient)
+    quotient
 }
 
 /// Adds `α₁·(z - 1)/(x - 1) + α₂·(z - 1)/(x - ω^(n - zk_rows))`: the accumulator's start and end,
@@ -94,106 +130,79 @@ fn add_boundary<C: CircuitCurve>(
     }
 }
 
-/// From the values of a sum of constraints on every coset of `shifts` to the coefficients of its
-/// quotient: `n` for each coset but one.
-///
-/// A sum whose degree is below `n` times the number of cosets is divisible by `x^n - 1` if and only
-/// if the last `n` coefficients come out as zero.
-fn combine<C: CircuitCurve>(
-    index: &ProverIndex<C>,
-    values: Vec<Vec<C::ScalarField>>,
-    shifts: &[C::ScalarField],
-) -> Result<Vec<C::ScalarField>, ProverError> {
-    let domain = index.domain();
-    let size = domain.size();
-    let count = shifts.len();
-    let remainders: Vec<Vec<C::ScalarField>> = values
-        .into_par_iter()
-        .zip(shifts)
-        .map(|(values, shift)| interpolate_coset(domain, values, *shift))
-        .collect();
-
-    // t_j = 1/count · Σ_k s_k^(-jn) · r_k / (s_k^n - 1)
-    let count_inverse = C::ScalarField::from(count as u64).inverse().unwrap_or_default();
-    let weights: Vec<Vec<C::ScalarField>> = shifts
-        .iter()
-        .map(|shift| {
-            let step = shift.pow([size as u64]);
-            let vanishing = (step - C::ScalarField::ONE).inverse().unwrap_or_default();
-            let inverse = step.inverse().unwrap_or_default();
-            powers(inverse, count).iter().map(|p| *p * vanishing * count_inverse).collect()
-        })
-        .collect();
-
-    let mut quotient = vec![C::ScalarField::ZERO; count * size];
-    for (j, chunk) in quotient.chunks_mut(size).enumerate() {
-        chunk.par_chunks_mut(CHUNK).enumerate().for_each(|(c, chunk)| {
-            for (weights, remainder) in weights.iter().zip(&remainders) {
-                for (sum, r) in chunk.iter_mut().zip(&remainder[c * CHUNK..]) {
-                    *sum += weights[j] * r;
-                }
+/// `weights[j][k]`, such that `t_j = Σ_k weights[j][k]·(n·r_k)` for the quotient by `x^n - 1`, where
+/// `s_k^n` is the `k`-th of `points`.
+fn quotient_weights<F: Field>(points: &[F], size: usize) -> Vec<Vec<F>> {
+    let mut weights = vec![Vec::with_capacity(points.len()); points.len()];
+    for (k, point) in points.iter().enumerate() {
+        // The polynomial that is 1 at this point and 0 at all others.
+        let mut lagrange = vec![F::ONE];
+        let mut scale = (*point - F::ONE) * F::from(size as u64);
+        for (_, other) in points.iter().enumerate().filter(|(i, _)| *i != k) {
+            lagrange.push(F::ZERO);
+            for i in (0..lagrange.len()).rev() {
+                let below = if i == 0 { F::ZERO } else { lagrange[i - 1] };
+                lagrange[i] = below - *other * lagrange[i];
             }
-        });
-    }
-    let remainder = quotient.split_off((count - 1) * size);
-    match remainder.iter().all(|coefficient| *coefficient == C::ScalarField::ZERO) {
-        true => Ok(quotient),
-        false => Err(ProverError::Constraint),
-    }
-}
-
-/// All columns on one coset.
-struct CosetRows<'a, C: CircuitCurve> {
-    index: &'a ProverIndex<C>,
-    coset: &'a Coset<C::ScalarField>,
-    witness: Vec<Vec<C::ScalarField>>,
-    accumulator: Vec<C::ScalarField>,
-    /// The negated public input; empty where it is zero or not wanted.
-    public: Vec<C::ScalarField>,
-    /// The points of the coset.
-    points: Vec<C::ScalarField>,
-}
-
-impl<'a, C: CircuitCurve> CosetRows<'a, C> {
-    fn new(
-        index: &'a ProverIndex<C>,
-        coset: &'a Coset<C::ScalarField>,
-        witness: &CommittedWitness<C>,
-        accumulator: &Accumulator<C>,
-        with_public: bool,
-    ) -> Self {
-        let domain = index.domain();
-        let on_coset = |coefficients: &Vec<_>| values_on_coset(domain, coefficients, coset.shift);
-        let mut columns: Vec<&Vec<_>> = witness.coefficients.iter().collect();
-        columns.push(&accumulator.coefficients);
-        if with_public && !witness.public.is_empty() {
-            columns.push(&witness.public);
+            scale *= *point - other;
         }
-        let mut values: Vec<Vec<_>> = columns.into_par_iter().map(on_coset).collect();
-        let public = if values.len() > COLUMNS + 1 { values.pop() } else { None };
-        let accumulator = values.pop().unwrap_or_default();
-        let mut points = domain.elements();
-        points.iter_mut().for_each(|point| *point *= coset.shift);
-        let public = public.unwrap_or_default();
-        Self { index, coset, witness: values, accumulator, public, points }
+        // No coset has a point of the domain or of another.
+        let scale = scale.inverse().unwrap_or(F::ZERO);
+        for (row, coefficient) in weights.iter_mut().zip(lagrange) {
+            row.push(coefficient * scale);
+        }
+    }
+    weights
+}
+
+/// The columns that programs read: after the witness columns these.
+const ACCUMULATOR: usize = COLUMNS;
+/// The negated public input.
+const PUBLIC: usize = ACCUMULATOR + 1;
+/// The points of the coset.
+const POINTS: usize = PUBLIC + 1;
+const SIGMA: usize = POINTS + 1;
+const COEFFICIENTS: usize = SIGMA + PERMUTED_COLUMNS;
+const SELECTORS: usize = COEFFICIENTS + COLUMNS;
+
+/// The program for the sum of what `parts` gives, if that is anything.
+fn compile<C: CircuitCurve>(
+    index: &ProverIndex<C>,
+    parts: impl for<'a> FnOnce(&'a ProgramEnv<'a, C>) -> Vec<Expression<'a, C::ScalarField>>,
+) -> Option<Program<C::ScalarField>> {
+    let arena = Arena::default();
+    let env = ProgramEnv { index, arena: &arena };
+    let sum = parts(&env).into_iter().reduce(|sum, part| sum + part)?;
+    Some(arena.compile(sum))
+}
+
+/// Constraints as programs over the columns of a coset.
+struct ProgramEnv<'a, C: CircuitCurve> {
+    index: &'a ProverIndex<C>,
+    arena: &'a Arena<C::ScalarField>,
+}
+
+impl<'a, C: CircuitCurve> ProgramEnv<'a, C> {
+    fn cell(&self, column: usize, next: bool) -> Expression<'a, C::ScalarField> {
+        self.arena.cell(column as u32, next)
     }
 
-    /// Gates of degree above 4, and the permutation.
-    fn high_degree(
+    /// `selector·Σ α^j·constraint_j` of every gate in use that `wanted` names.
+    fn gates(
         &self,
-        challenges: &Challenges<C::ScalarField>,
         alphas: &[C::ScalarField],
-    ) -> Vec<C::ScalarField> {
-        let mut sums = self.permutation(challenges, alphas);
-        self.add_gates(&mut sums, alphas, |gate| gate.degree() > 4);
-        sums
-    }
-
-    /// Gates of degree at most 4, and the public input.
-    fn low_degree(&self, alphas: &[C::ScalarField]) -> Vec<C::ScalarField> {
-        let mut sums = self.public.clone();
-        sums.resize(self.points.len(), C::ScalarField::ZERO);
-        self.add_gates(&mut sums, alphas, |gate| gate.degree() <= 4);
+        wanted: impl Fn(GateKind) -> bool,
+    ) -> Vec<Expression<'a, C::ScalarField>> {
+        let mut sums = Vec::new();
+        for (i, gate) in MANDATORY_GATES.into_iter().enumerate() {
+            if self.index.fixed.selectors[i].is_empty() || !wanted(gate) {
+                continue;
+            }
+            let mut constraints = Vec::with_capacity(gate.constraint_count());
+            gates::constraints(gate, self, &mut |constraint| constraints.push(constraint));
+            let combined = self.arena.combine(&constraints, alphas);
+            sums.push(self.cell(SELECTORS + i, false) * combined);
+        }
         sums
     }
 
@@ -201,138 +210,52 @@ impl<'a, C: CircuitCurve> CosetRows<'a, C> {
     fn permutation(
         &self,
         challenges: &Challenges<C::ScalarField>,
-        alphas: &[C::ScalarField],
-    ) -> Vec<C::ScalarField> {
+        alpha: C::ScalarField,
+    ) -> Expression<'a, C::ScalarField> {
         let Challenges { beta, gamma, .. } = *challenges;
-        let size = self.points.len();
-        let domain = self.index.domain();
-        let alpha = alphas[PERMUTATION_ALPHA];
-        let shifts = self.index.verifier_index().shifts;
-        let last_rows: [C::ScalarField; ZK_ROWS] =
-            std::array::from_fn(|i| domain.element(-(i as i64) - 1));
-        let mut sums = vec![C::ScalarField::ZERO; size];
-        sums.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, sums)| {
-            for (i, sum) in sums.iter_mut().enumerate() {
-                let row = chunk * CHUNK + i;
-                let x = self.points[row];
-                let beta_x = beta * x;
-                let mut identity = self.accumulator[row];
-                let mut permuted = self.accumulator[(row + 1) % size];
-                let sigma = &self.coset.columns.sigma;
-                for ((w, sigma), shift) in self.witness.iter().zip(sigma).zip(&shifts) {
-                    let w = w[row] + gamma;
-                    identity *= w + beta_x * shift;
-                    permuted *= w + beta * sigma[row];
-                }
-                let vanishing = last_rows.iter().fold(alpha, |acc, root| acc * (x - root));
-                *sum = (identity - permuted) * vanishing;
-            }
-        });
-        sums
-    }
-
-    /// Adds `selector·Σ α^j·constraint_j` of every gate in use that `wanted` names.
-    fn add_gates(
-        &self,
-        sums: &mut [C::ScalarField],
-        alphas: &[C::ScalarField],
-        wanted: impl Fn(GateKind) -> bool + Sync,
-    ) {
-        let selectors = &self.coset.columns.selectors;
-        sums.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, sums)| {
-            for (gate, selector) in MANDATORY_GATES.into_iter().zip(selectors) {
-                if selector.is_empty() || !wanted(gate) {
-                    continue;
-                }
-                let start = chunk * CHUNK;
-                match gate {
-                    GateKind::Generic => self.add_gate::<GENERIC>(start, sums, selector, alphas),
-                    GateKind::Poseidon => self.add_gate::<POSEIDON>(start, sums, selector, alphas),
-                    GateKind::CompleteAdd => {
-                        self.add_gate::<COMPLETE_ADD>(start, sums, selector, alphas);
-                    }
-                    GateKind::VarBaseMul => {
-                        self.add_gate::<VAR_BASE_MUL>(start, sums, selector, alphas);
-                    }
-                    GateKind::EndoMul => self.add_gate::<ENDO_MUL>(start, sums, selector, alphas),
-                    GateKind::EndoMulScalar => {
-                        self.add_gate::<ENDO_MUL_SCALAR>(start, sums, selector, alphas);
-                    }
-                    _ => {}
-                }
-            }
-        });
-    }
-
-    /// One loop per gate, so that each is compiled into straight-line code.
-    fn add_gate<const GATE: usize>(
-        &self,
-        start: usize,
-        sums: &mut [C::ScalarField],
-        selector: &[C::ScalarField],
-        alphas: &[C::ScalarField],
-    ) {
-        let Some(alphas) = alphas.first_chunk::<MAX_CONSTRAINTS>() else { return };
-        for (i, sum) in sums.iter_mut().enumerate() {
-            let row = start + i;
-            let env = RowEnv { rows: self, row, next: (row + 1) % self.points.len() };
-            let mut combined = C::ScalarField::ZERO;
-            let mut position = 0;
-            gates::constraints(MANDATORY_GATES[GATE], &env, &mut |constraint| {
-                combined += alphas[position] * constraint;
-                position += 1;
-            });
-            *sum += selector[row] * combined;
+        let x = self.cell(POINTS, false);
+        let mut identity = self.cell(ACCUMULATOR, false);
+        let mut permuted = self.cell(ACCUMULATOR, true);
+        for (column, shift) in self.index.verifier_index().shifts.iter().enumerate() {
+            let w = self.cell(column, false).add_constant(gamma);
+            identity = identity * (w + x.scale(beta * shift));
+            permuted = permuted * (w + self.cell(SIGMA + column, false).scale(beta));
         }
+        let domain = self.index.domain();
+        let vanishing = (0..ZK_ROWS as i64).fold(identity - permuted, |product, row| {
+            product * x.add_constant(-domain.element(-row - 1))
+        });
+        vanishing.scale(alpha)
     }
 }
 
-const GENERIC: usize = 0;
-const POSEIDON: usize = 1;
-const COMPLETE_ADD: usize = 2;
-const VAR_BASE_MUL: usize = 3;
-const ENDO_MUL: usize = 4;
-const ENDO_MUL_SCALAR: usize = 5;
-
-/// One row of a coset.
-struct RowEnv<'a, C: CircuitCurve> {
-    rows: &'a CosetRows<'a, C>,
-    row: usize,
-    next: usize,
-}
-
-impl<C: CircuitCurve> Env for RowEnv<'_, C>
+impl<'a, C: CircuitCurve> Env for ProgramEnv<'a, C>
 where
     C::ScalarField: ConstantField,
 {
     type F = C::ScalarField;
-    type V = C::ScalarField;
+    type V = Expression<'a, C::ScalarField>;
 
-    #[inline(always)]
-    fn witness(&self, column: usize) -> C::ScalarField {
-        self.rows.witness[column][self.row]
+    fn witness(&self, column: usize) -> Self::V {
+        self.cell(column, false)
     }
 
-    #[inline(always)]
-    fn witness_next(&self, column: usize) -> C::ScalarField {
-        self.rows.witness[column][self.next]
+    fn witness_next(&self, column: usize) -> Self::V {
+        self.cell(column, true)
     }
 
-    #[inline(always)]
-    fn coefficient(&self, column: usize) -> C::ScalarField {
-        match self.rows.coset.columns.coefficients[column].get(self.row) {
-            Some(coefficient) => *coefficient,
-            None => C::ScalarField::ZERO,
+    fn coefficient(&self, column: usize) -> Self::V {
+        if self.index.fixed.coefficients[column].is_empty() {
+            return self.arena.constant(C::ScalarField::ZERO);
         }
+        self.cell(COEFFICIENTS + column, false)
     }
 
-    #[inline(always)]
     fn endo(&self) -> C::ScalarField {
-        self.rows.index.verifier_index().endo()
+        self.index.verifier_index().endo()
     }
 
-    #[inline(always)]
     fn revision(&self) -> Revision {
-        self.rows.index.verifier_index().revision
+        self.index.verifier_index().revision
     }
 }

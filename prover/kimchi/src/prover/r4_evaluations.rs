@@ -5,6 +5,7 @@ use rayon::prelude::*;
 
 use super::{
     ProverIndex,
+    error::ProverError,
     polynomial::{add_scaled, evaluate as evaluate_at},
     r1_witness::CommittedWitness,
     r2_permutation::Accumulator,
@@ -12,7 +13,7 @@ use super::{
 };
 use crate::{
     index::CircuitCurve,
-    linearization::{Parameters, permutation_scalar},
+    linearization::{Parameters, ft_zeta, permutation_scalar},
     proof::{AtPoints, Evaluations},
     transcript::Challenges,
 };
@@ -67,12 +68,14 @@ pub(super) fn evaluate<C: CircuitCurve>(
     }
 }
 
+/// The linearization; an error if it does not have the value at `ζ` that the constraints ask for,
+/// which is to say that they do not hold.
 pub(super) fn linearize<C: CircuitCurve>(
     index: &ProverIndex<C>,
     evaluated: &Evaluated<C::ScalarField>,
     quotient: &Quotient<C>,
     challenges: &Challenges<C::ScalarField>,
-) -> Linearized<C::ScalarField> {
+) -> Result<Linearized<C::ScalarField>, ProverError> {
     let verifier = index.verifier_index();
     let zeta = challenges.zeta;
     let zeta_omega = zeta * index.domain().generator();
@@ -101,14 +104,20 @@ pub(super) fn linearize<C: CircuitCurve>(
         add_scaled(&mut coefficients, chunk, power);
         power *= zeta_to_chunk;
     }
+    // The quotient comes from as many values as it has coefficients: whether the constraints are
+    // divisible by ζ^n - 1 at all shows only here, at a point that was chosen afterwards.
+    let public = evaluated.public.zeta.first().copied().unwrap_or_default();
+    if evaluate_at(&coefficients, zeta) != ft_zeta(&parameters, &joined, challenges, public) {
+        return Err(ProverError::Constraint);
+    }
     let blinder = quotient
         .blinders
         .iter()
         .rev()
         .fold(C::ScalarField::ZERO, |acc, blinder| acc * zeta_to_chunk + blinder);
-    Linearized {
+    Ok(Linearized {
         ft_zeta_omega: evaluate_at(&coefficients, zeta_omega),
         coefficients,
         blinder: -vanishing * blinder,
-    }
+    })
 }
