@@ -125,7 +125,7 @@ impl Allocate for AccountVar {
         Self {
             id: AccountIdVar::assign(cs, cells),
             token_symbol: TokenSymbolVar::assign(cs, cells),
-            balance: AmountVar::assert(cs, cells.field()),
+            balance: cells.uint(cs),
             nonce: U32Var::assign(cs, cells),
             receipt_chain_hash: cells.field(),
             delegate: PublicKeyVar::assign(cs, cells),

@@ -1,10 +1,13 @@
 //! Private values that belong together.
 
+use std::vec::IntoIter;
+
+use ark_ff::AdditiveGroup;
 use kimchi::builder::Var;
 use mina_curves::Fp;
 use mina_ledger::types::Era;
 
-use crate::{Boolean, Cs, Linear};
+use crate::{Boolean, Cs, Linear, number::UIntVar};
 
 /// A circuit twin that is made of variables in a fixed order.
 pub trait Allocate: Sized {
@@ -19,11 +22,17 @@ pub trait Allocate: Sized {
     fn assign<I>(cs: &mut Cs<I>, cells: &mut Cells) -> Self;
 }
 
-/// Variables to be taken, one after another.
+/// Variables or constants to be taken, one after another.
 #[derive(Debug)]
 pub struct Cells {
     era: Era,
-    vars: std::vec::IntoIter<Var<Fp>>,
+    source: Source,
+}
+
+#[derive(Debug)]
+enum Source {
+    Vars(IntoIter<Var<Fp>>),
+    Constants(IntoIter<Fp>),
 }
 
 impl Cells {
@@ -34,18 +43,33 @@ impl Cells {
 
     /// The next one, whatever it is.
     pub fn field(&mut self) -> Linear {
-        self.var().into()
+        match &mut self.source {
+            Source::Vars(vars) => next(vars).into(),
+            Source::Constants(constants) => next(constants).into(),
+        }
     }
 
     /// The next one, a bit; one half.
     pub fn bit<I>(&mut self, cs: &mut Cs<I>) -> Boolean {
-        Boolean::assert(cs, self.var())
+        match &mut self.source {
+            Source::Vars(vars) => Boolean::assert(cs, next(vars)),
+            Source::Constants(constants) => Boolean::constant(next(constants) != Fp::ZERO),
+        }
     }
 
-    fn var(&mut self) -> Var<Fp> {
-        // `witness` allocates as many as there are values.
-        self.vars.next().expect("a variable for every value")
+    /// The next one, a number in range; `BITS/16` rows.
+    pub fn uint<I, const BITS: usize>(&mut self, cs: &mut Cs<I>) -> UIntVar<BITS> {
+        match &mut self.source {
+            Source::Vars(vars) => UIntVar::assert(cs, next(vars)),
+            // Of a native number of the same type.
+            Source::Constants(constants) => UIntVar::assume(next(constants)),
+        }
     }
+}
+
+/// The next of as many elements as there are values.
+fn next<T>(elements: &mut IntoIter<T>) -> T {
+    elements.next().expect("an element for every value")
 }
 
 /// Allocates the twin of what `source` gives; `sample` is any value of the same shape.
@@ -65,7 +89,14 @@ where
         T::values(source(v.input()), &mut values);
         Ok(values)
     });
-    T::assign(cs, &mut Cells { era, vars: vars.into_iter() })
+    T::assign(cs, &mut Cells { era, source: Source::Vars(vars.into_iter()) })
+}
+
+/// The twin of a constant; without cost.
+pub fn constant<T: Allocate, I>(cs: &mut Cs<I>, era: Era, native: &T::Native) -> T {
+    let mut values = Vec::new();
+    T::values(native, &mut values);
+    T::assign(cs, &mut Cells { era, source: Source::Constants(values.into_iter()) })
 }
 
 /// A field element.

@@ -2,18 +2,18 @@
 
 use mina_curves::Fp;
 use mina_ledger::{
-    Domain,
     hash::{actions_hash, constants::NO_URI_HASH, events_hash, zkapp_uri_hash},
     types::{
-        AuthKind, Body, Era, MayUseToken, Permissions, PublicKey, Timing, TokenSymbol, Update,
+        Amount, AuthKind, Body, Era, FeePayerBody, MayUseToken, Nonce, Permissions, PublicKey,
+        Timing, TokenSymbol, Update,
     },
 };
 
 use crate::{
     Boolean, Cs, Linear,
     account::TokenSymbolVar,
-    alloc::{Allocate, Cells, OptionVar},
-    input::{InputVar, ToInputVar, hash},
+    alloc::{Allocate, Cells, OptionVar, constant},
+    input::{InputVar, ToInputVar},
     key::{AccountIdVar, PublicKeyVar},
     number::SignedAmountVar,
     permissions::{AuthVar, PermissionsVar},
@@ -87,7 +87,7 @@ impl Allocate for TokenSymbolVar {
     }
 
     fn assign<I>(cs: &mut Cs<I>, cells: &mut Cells) -> Self {
-        Self::assert(cs, cells.field())
+        cells.uint(cs)
     }
 }
 
@@ -206,8 +206,9 @@ impl ToInputVar for UpdateVar {
 }
 
 impl BodyVar {
-    /// The hash, the twin of [`mina_ledger::hash::body_hash`]; about 400 rows.
-    pub fn hash<I>(&self, cs: &mut Cs<I>, domain: &Domain) -> Linear {
+    /// All values in the order of the hash, the twin of [`mina_ledger::hash::body_hash`]. To pack
+    /// them takes half a row for each value that is not a whole element.
+    pub fn fields(&self) -> Vec<Linear> {
         let mut input = InputVar::new();
         input
             .add(&self.id)
@@ -227,6 +228,29 @@ impl BodyVar {
             .add(&self.auth.is_signed)
             .add(&self.auth.is_proved)
             .field(&self.key_hash);
-        hash(cs, domain.body_state(), &input.into_fields()).into()
+        input.into_fields()
+    }
+
+    /// Asserts, if the bit is 1, that this is what a fee payer stands for: of its body the key, the
+    /// fee, the nonce and the last slot are its own, and everything else is fixed. `fields` are those
+    /// of the body; half a row for each.
+    ///
+    /// Without this, whoever signs the updates of a command but not its fee payer could be made to
+    /// pay for another one: the message of such a signature does not say who pays.
+    pub fn assert_fee_payer<I>(&self, cs: &mut Cs<I>, bit: &Boolean, fields: &[Linear], era: Era) {
+        let fee_payer = FeePayerBody {
+            public_key: PublicKey::EMPTY,
+            fee: Amount::ZERO,
+            valid_until: None,
+            nonce: Nonce::ZERO,
+        };
+        let mut expected: Self = constant(cs, era, &fee_payer.to_body(era));
+        expected.id.public_key = self.id.public_key.clone();
+        expected.balance_change.magnitude = self.balance_change.magnitude.clone();
+        expected.network.take_last_slot(&self.network);
+        expected.account.take_nonce(&self.account);
+        for (got, expected) in fields.iter().zip(expected.fields()) {
+            cs.assert_mul(bit, got.clone() - expected, Fp::default());
+        }
     }
 }

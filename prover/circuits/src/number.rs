@@ -106,7 +106,7 @@ number!(Amount: 64, Slot: 32, SlotSpan: 32, Nonce: 32, Length: 32, TxnVersion: 3
 impl<const BITS: usize> UIntVar<BITS> {
     /// Takes the next variable.
     pub(crate) fn assign<I>(cs: &mut Cs<I>, cells: &mut Cells) -> Self {
-        Self::assert(cs, cells.field())
+        cells.uint(cs)
     }
 }
 
@@ -118,7 +118,7 @@ impl Allocate for AmountVar {
     }
 
     fn assign<I>(cs: &mut Cs<I>, cells: &mut Cells) -> Self {
-        Self::assert(cs, cells.field())
+        cells.uint(cs)
     }
 }
 
@@ -168,7 +168,7 @@ impl Allocate for SignedAmountVar {
     }
 
     fn assign<I>(cs: &mut Cs<I>, cells: &mut Cells) -> Self {
-        Self { magnitude: AmountVar::assert(cs, cells.field()), is_negative: cells.bit(cs) }
+        Self { magnitude: cells.uint(cs), is_negative: cells.bit(cs) }
     }
 }
 

@@ -186,6 +186,11 @@ impl ToInputVar for NetworkPreconditionVar {
 }
 
 impl NetworkPreconditionVar {
+    /// The last slot of the other.
+    pub(crate) fn take_last_slot(&mut self, other: &Self) {
+        self.global_slot.value.upper = other.global_slot.value.upper.clone();
+    }
+
     /// Checks everything that is asked.
     pub fn check<I>(&self, cs: &mut Cs<I>, view: &ViewVar, checks: &mut Vec<Boolean>) {
         checks.push(equals(cs, &self.snarked_ledger_hash, &view.snarked_ledger_hash));
@@ -253,6 +258,12 @@ impl ToInputVar for AccountPreconditionVar {
 }
 
 impl AccountPreconditionVar {
+    /// Asks for the one nonce that the other asks for.
+    pub(crate) fn take_nonce(&mut self, other: &Self) {
+        let nonce = &other.nonce.value.lower;
+        self.nonce.value = BoundsVar { lower: nonce.clone(), upper: nonce.clone() };
+    }
+
     /// Checks everything that is asked, in Mina's order.
     pub fn check<I>(
         &self,

@@ -20,8 +20,8 @@
 //!   So the state knows no failure, and the signatures of the updates behind it are not looked at.
 //! - The bridge account's updates have no actions or one of an outbox entry's length: whether that
 //!   is a withdrawal is a check like others.
-//! - The fee payer's update must succeed, take from an account that exists, and give its fee:
-//!   commands whose does not have no proof, as they have no place in a block.
+//! - The first update has the form of a fee payer's. It must succeed, and its account exist: commands
+//!   whose does not have no proof, as they have no place in a block.
 
 mod bridge;
 mod changes;
@@ -33,6 +33,7 @@ mod stack;
 mod state;
 mod view;
 
+use ark_ff::Field;
 use mina_curves::Fp;
 use mina_ledger::{
     Domain,
@@ -118,8 +119,18 @@ struct Written {
     accounts: Linear,
 }
 
-/// Adds an update: the state after it, which means nothing where the update is not active. `source`
-/// gives what the prover knows.
+/// An update that has been added.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Updated {
+    /// The state after it, which means nothing where the update is not active.
+    pub state: StateVar,
+    /// Whether a proof authorises it, which nothing here verifies: whoever adds the update must, or
+    /// assert that there is none.
+    pub is_proved: Boolean,
+}
+
+/// Adds an update. `source` gives what the prover knows.
 pub fn constrain<I>(
     cs: &mut Cs<I>,
     rules: &Rules,
@@ -127,7 +138,7 @@ pub fn constrain<I>(
     before: &StateVar,
     is_active: &Boolean,
     source: impl Fn(&I) -> &UpdateWitness + Clone + Send + Sync + 'static,
-) -> StateVar {
+) -> Updated {
     let era = rules.domain.era();
     let body = witness_of::<BodyVar, I>(cs, era, &sample_body(era), &source, |w| &w.body);
     let id_is_default = body.id.is_default_token(cs);
@@ -176,7 +187,8 @@ pub fn constrain<I>(
         let leaf = account.hash(cs);
         Written { ledger: path.root(cs, &leaf), accounts: step.list_account(cs) }
     });
-    cs.region("settle", |cs| step.settle(cs, &stack, excess, &written))
+    let state = cs.region("settle", |cs| step.settle(cs, &stack, excess, &written));
+    Updated { state, is_proved: body.auth.is_proved }
 }
 
 fn witness_of<T: Allocate, I>(
@@ -222,6 +234,16 @@ fn load<I>(
     account.assert_equal_if(cs, &is_new, &fresh);
 
     let leaf = account.hash(cs);
+    // An account that exists is at no empty leaf; the one of the empty key would be at each of them.
+    let exists = is_active.and(cs, &is_new.not());
+    let difference = leaf.clone() - account_hash(&empty, era);
+    let inverse = {
+        let (exists, difference) = (Linear::from(&exists), difference.clone());
+        cs.witness(move |v| {
+            v.evaluate(&exists) * v.evaluate(&difference).inverse().unwrap_or_default()
+        })
+    };
+    cs.assert_mul(difference, inverse, &exists);
     let leaf = is_new.select(cs, account_hash(&empty, era), leaf);
     let path = {
         let source = source.clone();

@@ -50,6 +50,8 @@ mod point;
 mod poseidon;
 mod region;
 mod scale;
+#[cfg(any(test, feature = "test-utils"))]
+pub mod testing;
 #[cfg(test)]
 mod tests;
 mod witness;

@@ -1,6 +1,8 @@
 //! Account updates, one after another.
 
+use ark_ff::AdditiveGroup;
 use kimchi::builder::Boolean;
+use mina_curves::Fp;
 use mina_ledger::{
     rollup::ChainId,
     types::{Length, ProtocolStateView, Slot},
@@ -112,7 +114,10 @@ impl Rule for Commands {
                     &is_active,
                     move |input: &StepInput<CommandsInput>| &input.rule().updates[index].1,
                 );
-                StateVar::select(cs, &is_active, &after, &state)
+                cs.region("no proof", |cs| {
+                    cs.assert_mul(&is_active, &after.is_proved, Fp::ZERO);
+                });
+                StateVar::select(cs, &is_active, &after.state, &state)
             });
         }
         let target = PointVar::of_state(cs, &state, &height, &slot);

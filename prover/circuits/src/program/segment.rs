@@ -111,7 +111,7 @@ impl Allocate for PointVar {
             ledger: cells.field(),
             accounts: cells.field(),
             local: cells.field(),
-            fees: AmountVar::assert(cs, cells.field()),
+            fees: cells.uint(cs),
             height: U32Var::assign(cs, cells),
             slot: U32Var::assign(cs, cells),
         }

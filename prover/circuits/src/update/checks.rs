@@ -4,7 +4,8 @@ use super::{Step, stack::Popped};
 use crate::{Cs, account::AccountVar, precondition::implies};
 
 impl Step<'_> {
-    /// Checks that do not depend on what the update changes, in the order of the logic.
+    /// Checks that do not depend on what the update changes, in the order of the logic. That a fee
+    /// payer is signed and increments its nonce is no check: its body has no other form.
     pub(super) fn check<I>(&mut self, cs: &mut Cs<I>, account: &AccountVar, stack: &Popped) {
         let body = self.body;
         cs.region("token", |cs| {
@@ -19,10 +20,6 @@ impl Step<'_> {
             body.account.check(cs, account, &self.is_new, &mut self.checks);
             body.network.check(cs, &self.block.view, &mut self.checks);
             body.valid_while.check_slot(cs, &self.block.slot, &mut self.checks);
-        });
-        cs.region("fee payer", |cs| {
-            self.checks.push(implies(cs, &self.is_start, &body.increment_nonce));
-            self.checks.push(implies(cs, &self.is_start, &body.auth.is_signed));
         });
         cs.region("replay", |cs| {
             let pins = body.account.pins_nonce(cs);

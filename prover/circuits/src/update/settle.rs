@@ -30,11 +30,9 @@ impl Step<'_> {
         self.checks.push(implies(cs, &must_settle, &settled));
         let success = all(cs, &self.checks);
 
-        // The fee payer succeeds, exists already, and does not take what others have paid.
-        let gives = &self.body.balance_change.is_negative;
-        let pays = is_start.and(cs, self.is_active);
-        for required in [&success, &self.is_new.not(), gives] {
-            implies(cs, &pays, required).assert_true(cs);
+        // The fee payer succeeds and exists already.
+        for required in [&success, &self.is_new.not()] {
+            implies(cs, &stack.pays, required).assert_true(cs);
         }
 
         let ends = stack.is_last.or(cs, &success.not());

@@ -96,6 +96,8 @@ impl Frame {
 pub(super) struct Popped {
     /// Whether the update is the fee payer of a new command.
     pub(super) is_start: Boolean,
+    /// Whether it is that, and active.
+    pub(super) pays: Boolean,
     /// Whether the update is the last of its command.
     pub(super) is_last: Boolean,
     /// Whether it has children.
@@ -122,11 +124,14 @@ pub(super) fn pop<I>(
     let era = rules.domain.era();
     let sample = StackWitness::default();
     let known: StackVar = witness(cs, era, &sample, move |input| &source(input).stack);
-    let digest = body.hash(cs, &rules.domain);
+    let fields: Vec<Linear> = body.fields().into_iter().map(|field| shared(cs, field)).collect();
+    let digest = Linear::from(hash(cs, rules.domain.body_state(), &fields));
     let is_start = cs.is_zero(&before.calls);
     let zero = Fp::default();
 
-    // A new command: what its signatures are over.
+    // A new command: who pays for it, and what its signatures are over.
+    let pays = is_start.and(cs, is_active);
+    body.assert_fee_payer(cs, &pays, &fields, era);
     let input = [known.memo, digest.clone(), known.forest.clone()];
     let full = hash(cs, salt::UPDATE_CONS.state(), &input);
     let commitment = is_start.select(cs, &known.forest, &before.commitment).into();
@@ -177,6 +182,7 @@ pub(super) fn pop<I>(
     let is_last = ends_frame.and(cs, &no_stack);
     Popped {
         is_start,
+        pays,
         is_last,
         has_children: no_children.not(),
         caller_id,

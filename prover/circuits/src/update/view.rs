@@ -59,7 +59,7 @@ impl Allocate for EpochViewVar {
     fn assign<I>(cs: &mut Cs<I>, cells: &mut Cells) -> Self {
         Self {
             ledger: cells.field(),
-            total_currency: AmountVar::assert(cs, cells.field()),
+            total_currency: cells.uint(cs),
             start_checkpoint: cells.field(),
             lock_checkpoint: cells.field(),
             epoch_length: U32Var::assign(cs, cells),
@@ -87,7 +87,7 @@ impl Allocate for ViewVar {
             snarked_ledger_hash: cells.field(),
             blockchain_length: U32Var::assign(cs, cells),
             min_window_density: U32Var::assign(cs, cells),
-            total_currency: AmountVar::assert(cs, cells.field()),
+            total_currency: cells.uint(cs),
             global_slot: U32Var::assign(cs, cells),
             staking_epoch: EpochViewVar::assign(cs, cells),
             next_epoch: EpochViewVar::assign(cs, cells),

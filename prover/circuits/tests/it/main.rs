@@ -1,5 +1,7 @@
-//! Every transaction vector through the circuits.
+//! Every transaction vector through the circuits, and forged witnesses.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod attack;
+mod forge;
 mod program;
 mod update;

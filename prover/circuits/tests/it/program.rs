@@ -4,8 +4,12 @@ use std::sync::LazyLock;
 
 use mina_curves::Fq;
 use mina_ledger::{
+    hash::constants::DUMMY_VERIFICATION_KEY_HASH,
     rollup::{Hashed, bridge_id},
-    types::{AccountUpdate, Authorization, Body, Era, Length, PrivateKey, SignedAmount, Slot},
+    types::{
+        AccountId, AccountUpdate, Authorization, AuthorizationKind, Body, Era, Length, PrivateKey,
+        Proof, SignedAmount, Slot,
+    },
 };
 use pickles::{ProveError, verify};
 use rand::rngs::OsRng;
@@ -96,6 +100,23 @@ fn updates_must_follow_each_other() {
     }
 }
 
+/// A prover says that a proof authorises an update, and shows none.
+#[test]
+fn updates_with_proofs_are_not_commands() {
+    let mut chain = Transfers::new(2).unwrap();
+    let id = AccountId::of(chain.send(0, 1, MINA).unwrap()[1].witness.body.public_key);
+    let body = Body {
+        authorization_kind: AuthorizationKind::Proof(DUMMY_VERIFICATION_KEY_HASH),
+        ..Body::new(id, chain.rules.domain.era())
+    };
+    let authorization = Authorization::Proof(Proof(vec![].into()));
+    let updates = chain.run(0, vec![AccountUpdate { body, authorization }]).unwrap();
+    match prove(&chain, updates) {
+        Err(ProveError::Unsatisfied { reason, .. }) => assert!(reason.contains("no proof")),
+        other => panic!("{:?}", other.map(|proof| proof.app_state)),
+    }
+}
+
 /// The bridge account's rule, as the transaction logic has it.
 #[test]
 fn only_withdrawals_change_the_bridge_account() {
@@ -123,7 +144,7 @@ fn only_withdrawals_change_the_bridge_account() {
         let lab = crate::update::bridge_lab();
         let bridge = recorded.last().unwrap();
         assert_eq!(bridge.witness.body.public_key, bridge_id().public_key);
-        let after = lab.after(&chain, bridge).unwrap();
+        let after = crate::update::state_after(lab, &chain, bridge).unwrap();
         let fee = start.fees + mina_curves::Fp::from(MINA / 100);
         assert_eq!(after, State { fees: fee, ..end }, "as the logic has it");
         let paid = recorded[1].before.ledger;

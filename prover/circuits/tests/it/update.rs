@@ -10,7 +10,7 @@ use std::{
 };
 
 use ark_ff::AdditiveGroup;
-use kimchi::builder::{BuiltCircuit, CircuitBuilder, WitnessGenerator, check};
+use kimchi::builder::{check, testing};
 use mina_curves::Fp;
 use mina_ledger::{
     Domain,
@@ -33,68 +33,61 @@ use zeko_circuits::{
 };
 
 /// One update with everything around it.
-struct Input {
-    view: ProtocolStateView,
-    update: RecordedUpdate,
+#[derive(Clone)]
+pub(crate) struct Input {
+    pub(crate) view: ProtocolStateView,
+    pub(crate) update: RecordedUpdate,
 }
 
 /// The circuit of one update, whose public input is the state after it.
-pub(crate) struct Lab {
-    circuit: BuiltCircuit<Fp>,
-    generator: WitnessGenerator<Fp, Input>,
-}
+pub(crate) type Lab = testing::Lab<Fp, Input>;
 
-impl Lab {
-    fn new(rules: &Rules) -> Self {
-        let mut cs = CircuitBuilder::<Fp, Input>::new();
+/// The circuit under some rules.
+pub(crate) fn lab_of(rules: &Rules) -> Lab {
+    Lab::new(|cs| {
         let era = rules.domain.era();
         let view: ViewVar =
-            witness(&mut cs, era, &ProtocolStateView::default(), |input: &Input| &input.view);
+            witness(cs, era, &ProtocolStateView::default(), |input: &Input| &input.view);
         let block = BlockVar { slot: view.global_slot.clone(), view };
         let before: StateVar =
-            witness(&mut cs, era, &State::default(), |input: &Input| &input.update.before);
+            witness(cs, era, &State::default(), |input: &Input| &input.update.before);
         let active = Boolean::constant(true);
-        let after = constrain(&mut cs, rules, &block, &before, &active, |input: &Input| {
-            &input.update.witness
-        });
-        for field in after.fields() {
+        let after =
+            constrain(cs, rules, &block, &before, &active, |input: &Input| &input.update.witness);
+        for field in after.state.fields() {
             cs.expose(field);
         }
-        let (circuit, generator) = cs.finish().unwrap();
-        Self { circuit, generator }
-    }
-
-    /// The state after the update, if the witness satisfies the circuit.
-    fn run(&self, input: &Input) -> Result<Vec<Fp>, String> {
-        let witness = self.generator.witness(input).map_err(|error| error.to_string())?;
-        check(&self.circuit, &witness).map_err(|error| error.to_string())?;
-        Ok(witness[0][..self.circuit.public_inputs()].to_vec())
-    }
+    })
 }
 
-impl Lab {
-    /// The state after an update of a chain.
-    pub(crate) fn after(
-        &self,
-        chain: &Transfers,
-        update: &RecordedUpdate,
-    ) -> Result<State, String> {
-        let view = ProtocolStateView {
-            blockchain_length: chain.height,
-            global_slot_since_genesis: chain.slot,
-            ..ProtocolStateView::default()
-        };
-        let got = self.run(&Input { view, update: update.clone() })?;
-        // Commands end with it, so that nothing else is left.
-        let [ledger, fees, accounts] = core::array::from_fn(|i| got[i]);
-        assert_eq!(got[3..], vec![Fp::ZERO; got.len() - 3]);
-        Ok(State { ledger, fees, accounts, ..State::default() })
-    }
+/// The state after the update, if the witness satisfies the circuit.
+fn run(lab: &Lab, input: &Input) -> Result<Vec<Fp>, String> {
+    let witness = lab.generator.witness(input).map_err(|error| error.to_string())?;
+    check(&lab.circuit, &witness).map_err(|error| error.to_string())?;
+    Ok(witness[0][..lab.circuit.public_inputs()].to_vec())
+}
+
+/// The state after an update of a chain.
+pub(crate) fn state_after(
+    lab: &Lab,
+    chain: &Transfers,
+    update: &RecordedUpdate,
+) -> Result<State, String> {
+    let view = ProtocolStateView {
+        blockchain_length: chain.height,
+        global_slot_since_genesis: chain.slot,
+        ..ProtocolStateView::default()
+    };
+    let got = run(lab, &Input { view, update: update.clone() })?;
+    // Commands end with it, so that nothing else is left.
+    let [ledger, fees, accounts] = core::array::from_fn(|i| got[i]);
+    assert_eq!(got[3..], vec![Fp::ZERO; got.len() - 3]);
+    Ok(State { ledger, fees, accounts, ..State::default() })
 }
 
 /// The circuit with the bridge account's rule.
 pub(crate) fn bridge_lab() -> &'static Lab {
-    static LAB: LazyLock<Lab> = LazyLock::new(|| Lab::new(&Transfers::new(1).unwrap().rules));
+    static LAB: LazyLock<Lab> = LazyLock::new(|| lab_of(&Transfers::new(1).unwrap().rules));
     &LAB
 }
 
@@ -105,7 +98,7 @@ fn vectors() -> (Domain, Vec<Case>) {
 }
 
 /// The updates of a case and the state after all of them; `None` if no node lets the command through.
-fn record(case: &Case, domain: &Domain) -> Option<(Vec<RecordedUpdate>, Option<State>)> {
+pub(crate) fn record(case: &Case, domain: &Domain) -> Option<(Vec<RecordedUpdate>, Option<State>)> {
     let era = domain.era();
     let mut ledger = case.ledger(era).unwrap();
     let command = case.command()?;
@@ -141,7 +134,7 @@ fn record(case: &Case, domain: &Domain) -> Option<(Vec<RecordedUpdate>, Option<S
 }
 
 /// Cases by the fee for creating an account, which is part of the circuit.
-static CASES: LazyLock<(Domain, BTreeMap<Amount, Vec<Case>>)> = LazyLock::new(|| {
+pub(crate) static CASES: LazyLock<(Domain, BTreeMap<Amount, Vec<Case>>)> = LazyLock::new(|| {
     let (domain, cases) = vectors();
     let mut by_fee = BTreeMap::<_, Vec<_>>::new();
     for case in cases {
@@ -150,8 +143,9 @@ static CASES: LazyLock<(Domain, BTreeMap<Amount, Vec<Case>>)> = LazyLock::new(||
     (domain, by_fee)
 });
 
-fn lab(fee: Amount) -> Lab {
-    Lab::new(&Rules { domain: CASES.0.clone(), account_creation_fee: fee, bridge: None })
+/// The circuit with a fee for creating an account.
+pub(crate) fn lab(fee: Amount) -> Lab {
+    lab_of(&Rules { domain: CASES.0.clone(), account_creation_fee: fee, bridge: None })
 }
 
 #[test]
@@ -165,7 +159,7 @@ fn rows() {
         inside.map(|rows| rows.rows).sum::<usize>()
     };
     let regions = ["stack", "signature", "account", "checks", "changes", "write", "settle"];
-    assert_eq!(regions.map(region), [547, 299, 801, 159, 315, 701, 68]);
+    assert_eq!(regions.map(region), [571, 299, 802, 158, 315, 701, 67]);
     assert_eq!(lab.circuit.rows(), 3065);
 }
 
@@ -203,7 +197,7 @@ fn run_case(case: &Case, domain: &Domain, lab: &Lab, ran: &AtomicUsize) -> Vec<S
             continue;
         }
         ran.fetch_add(1, Ordering::Relaxed);
-        match (lab.run(&input), after) {
+        match (run(lab, &input), after) {
             (Ok(got), Some(after)) => {
                 for ((field, expected), got) in after.fields().into_iter().zip(got) {
                     if expected != got {

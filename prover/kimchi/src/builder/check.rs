@@ -102,6 +102,16 @@ pub fn violations<F: CircuitField>(
     }
 }
 
+/// The first violation of the gates and wires of some rows alone.
+#[cfg(any(test, feature = "test-utils"))]
+pub(super) fn check_rows<F: CircuitField>(
+    circuit: &BuiltCircuit<F>,
+    witness: &Witness<F>,
+    rows: impl IntoIterator<Item = usize>,
+) -> Result<(), CheckError<F>> {
+    Checker::new(circuit, witness)?.violations_in(rows).next().map_or(Ok(()), Err)
+}
+
 /// A circuit and a witness of its shape.
 struct Checker<'a, F> {
     circuit: &'a BuiltCircuit<F>,
@@ -120,7 +130,15 @@ impl<'a, F: CircuitField> Checker<'a, F> {
     }
 
     fn violations(&self) -> impl Iterator<Item = CheckError<F>> {
-        self.circuit.gates().iter().enumerate().flat_map(|(row, gate)| {
+        self.violations_in(0..self.circuit.rows())
+    }
+
+    fn violations_in(
+        &self,
+        rows: impl IntoIterator<Item = usize>,
+    ) -> impl Iterator<Item = CheckError<F>> {
+        let gates = rows.into_iter().filter_map(|row| Some((row, self.circuit.gates().get(row)?)));
+        gates.flat_map(|(row, gate)| {
             let mut found = self.broken_constraints(row, gate);
             found.extend((0..PERMUTED_COLUMNS).filter_map(|i| self.broken_wire(row, gate, i)));
             found

@@ -153,9 +153,14 @@ impl<F: CircuitField, I> WitnessGenerator<F, I> {
         input: &I,
         wanted: &[Linear<F>],
     ) -> Result<(Witness<F>, Vec<F>), WitnessError> {
-        let values = self.values(input)?;
+        let values = self.values(input, |_, _| {})?;
         let known = Values { input, values: &values };
         let wanted = wanted.iter().map(|linear| known.evaluate(linear)).collect();
+        Ok((self.place(&values), wanted))
+    }
+
+    /// Puts the values of all variables into their cells.
+    pub(super) fn place(&self, values: &[F]) -> Witness<F> {
         let column = |column: usize| {
             self.cells
                 .iter()
@@ -164,10 +169,16 @@ impl<F: CircuitField, I> WitnessGenerator<F, I> {
         };
         let mut witness: Witness<F> = Default::default();
         witness.par_iter_mut().enumerate().for_each(|(i, cells)| *cells = column(i));
-        Ok((witness, wanted))
+        witness
     }
 
-    fn values(&self, input: &I) -> Result<Vec<F>, WitnessError> {
+    /// The values of all variables. `alter` gets those of each step, and the number of those before,
+    /// prior to any later step.
+    pub(super) fn values(
+        &self,
+        input: &I,
+        mut alter: impl FnMut(usize, &mut [F]),
+    ) -> Result<Vec<F>, WitnessError> {
         let mut values = Vec::with_capacity(self.steps.iter().map(|step| step.count).sum());
         for step in &self.steps {
             let region = || self.regions.path(step.region).to_owned();
@@ -178,6 +189,7 @@ impl<F: CircuitField, I> WitnessGenerator<F, I> {
             if expected != got {
                 return Err(WitnessError::Count { region: region(), expected, got });
             }
+            alter(before, &mut values[before..]);
         }
         for (alias, var) in &self.aliases {
             if values.get(*alias as usize) != values.get(*var as usize) {
