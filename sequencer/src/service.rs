@@ -268,6 +268,7 @@ fn restore(
     stop: CancellationToken,
 ) -> Result<Restored, SequencerError> {
     let start = Instant::now();
+    check(&config)?;
     let lock = lock_directory(&config)?;
     let network = NetworkId::from_name(&config.genesis.network_id)
         .map_err(config_error("genesis.network_id"))?;
@@ -318,6 +319,21 @@ fn restore(
         "restored"
     );
     Ok((shared, engine, writes, lock))
+}
+
+/// Settings without which nothing would ever happen.
+fn check(config: &SequencerConfig) -> Result<(), SequencerError> {
+    let settings = [
+        ("block_ms", config.block_ms),
+        ("max_block_commands", config.max_block_commands as u64),
+        ("batch.max_blocks", config.batch.max_blocks.into()),
+        ("pool.max_commands", config.pool.max_commands as u64),
+        ("genesis.slot_ms", config.genesis.slot_ms),
+    ];
+    match settings.into_iter().find(|(_, value)| *value == 0) {
+        Some((what, _)) => Err(config_error(what)("must be at least 1")),
+        None => Ok(()),
+    }
 }
 
 /// One process to a directory.
