@@ -63,7 +63,7 @@ pub(crate) async fn sequencer(command: &SequencerSoak) -> Result<()> {
         report.started(process.took);
         if let Err(error) = witness.check(&process.links, &mut report).await {
             // It may die at its point before there is any load.
-            if point.is_some() && process.killer.finish().await? {
+            if point.is_some() && process.killer.finish_closed().await? {
                 report.killed(point.as_deref());
                 continue;
             }

@@ -148,6 +148,15 @@ impl Killer {
         Ok(self.child.kill()?)
     }
 
+    /// Waits for a process whose connections have ended, then as [`Killer::finish`].
+    pub(super) async fn finish_closed(&mut self) -> Result<bool> {
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while self.child.try_wait()?.is_none() && Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        self.finish().await
+    }
+
     /// Kills the process if that has not been done. Whether it had died before, at its point; any
     /// other end is an error.
     pub(super) async fn finish(&mut self) -> Result<bool> {

@@ -3,5 +3,6 @@
 
 mod command;
 mod kit;
+mod l2;
 mod local_l1;
 mod operator;

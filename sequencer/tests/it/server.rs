@@ -8,10 +8,8 @@ use tokio::{
     net::TcpStream,
 };
 use tokio_util::sync::CancellationToken;
-use zeko_sequencer::{
-    graphql::{Api, ApiLimits, GraphqlConfig, MinaNode, NodeEvent, graphql_router},
-    http::{HttpLimits, HttpServer},
-};
+use zeko_http::{HttpLimits, HttpServer};
+use zeko_sequencer::graphql::{Api, ApiLimits, GraphqlConfig, MinaNode, NodeEvent, graphql_router};
 
 use crate::{
     fixture::StillNode,
