@@ -225,7 +225,12 @@ impl Sequencer {
         let shared = Arc::clone(&handle.shared);
         tokio::select! {
             () = shared.stop.cancelled() => {}
-            ended = servers.join_next() => shared.fail(format!("a server has ended: {ended:?}")),
+            ended = servers.join_next() => {
+                // They end with everything else.
+                if !shared.stop.is_cancelled() {
+                    shared.fail(format!("a server has ended: {ended:?}"));
+                }
+            }
         }
         shared.ready.store(false, Ordering::SeqCst);
         // They may have ended already.

@@ -252,6 +252,7 @@ async fn run(report: &Report, name: &str, aim: &str, per_second: f64, load: Load
     let stop = CancellationToken::new();
     let watching = tokio::spawn(watch(handle.clone(), count));
     let blocks = tokio::spawn(blocks(handle.clone(), stop.clone()));
+    let busy = cpu_seconds();
     let start = Instant::now();
     let clients: Vec<_> =
         load.clients.into_iter().map(|requests| tokio::spawn(client(address, requests))).collect();
@@ -262,6 +263,7 @@ async fn run(report: &Report, name: &str, aim: &str, per_second: f64, load: Load
     let accepted = start.elapsed().as_secs_f64();
     let seen = watching.await??;
     let executed = start.elapsed().as_secs_f64();
+    let busy = cpu_seconds().zip(busy).map(|(after, before)| after - before);
     // The store is written behind; wait for the block.
     tokio::time::sleep(Duration::from_secs_f64(2.0 * block_time)).await;
     stop.cancel();
@@ -279,6 +281,9 @@ async fn run(report: &Report, name: &str, aim: &str, per_second: f64, load: Load
     let each = |seconds: f64| seconds / count as f64;
     report.compare(&row("accepted"), &size, each(accepted), (aim, 1.0 / per_second));
     report.compare(&row("executed"), &size, each(executed), (aim, 1.0 / per_second));
+    if let Some(busy) = busy {
+        report.time(&row("CPU a command, clients included"), &size, each(busy));
+    }
     let bound = ("1.2 block times", 1.2 * block_time);
     report.time(&row("confirmed p50"), &size, percentile(&delays, 0.5));
     report.compare(&row("confirmed p99"), &size, percentile(&delays, 0.99), bound);
@@ -305,6 +310,18 @@ async fn run(report: &Report, name: &str, aim: &str, per_second: f64, load: Load
     drop(handle);
     sequencer.stop();
     Ok(sequencer.join().await?)
+}
+
+/// What this process has used of processors, in its own code and in the kernel's: tells how fast it
+/// would be on a machine of its own.
+fn cpu_seconds() -> Option<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // The name of the process is in brackets, and may hold anything.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u64>);
+    let ticks = ticks.sum::<Result<u64, _>>().ok()?;
+    // Linux counts hundredths, whatever its own clock.
+    Some(ticks as f64 / 100.0)
 }
 
 /// Resident bytes of this process.

@@ -5,9 +5,11 @@
 //!   for longest is closed: whoever sends a request and reads the answer is not kept out by those
 //!   who only connect.
 //! - Bodies are bounded, each and all together.
+//! - GraphQL documents are bounded with their fragments written out ([`SelectionLimit`]).
 
 mod body;
 mod connections;
+mod selections;
 
 use std::{
     io,
@@ -38,6 +40,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use body::{BodyError, BodyLimits, BodyReader, WholeBody, with_whole_bodies};
 use connections::{Connection, Connections, Watched};
+pub use selections::{SelectionLimit, check_selections};
 
 /// What a server allows.
 #[derive(Clone, Copy, Debug)]
