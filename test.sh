@@ -45,5 +45,6 @@ zeko ledger replay tests/vectors/ledger/transactions.json.gz
 zeko bench kimchi --max-log2 13
 zeko bench ledger --quick
 zeko bench sequencer --quick
+zeko soak sequencer --rounds 3 >/dev/null
 zeko bench pickles --width 0
 cargo bench -q -p mina-curves -p mina-poseidon -p kimchi -p mina-ledger --bench arithmetic --bench permutation --bench proofs --bench ledger -- --test

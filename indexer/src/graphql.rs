@@ -6,7 +6,12 @@ mod history;
 
 use async_graphql::{EmptyMutation, EmptySubscription, MergedObject, Schema};
 
+use zeko_http::SelectionLimit;
+
 use crate::store::{Store, StoreError};
+
+/// The most that a query selects, fragments written out: an introspection needs some hundreds.
+const MAX_SELECTIONS: usize = 10_000;
 
 /// The schema that the indexer serves.
 pub type ArchiveSchema = Schema<Query, EmptyMutation, EmptySubscription>;
@@ -20,6 +25,7 @@ pub struct Query(archive::ArchiveQuery, blocks::BlocksQuery, history::HistoryQue
 pub fn schema(store: Store) -> ArchiveSchema {
     Schema::build(Query::default(), EmptyMutation, EmptySubscription)
         .data(store)
+        .extension(SelectionLimit(MAX_SELECTIONS))
         .limit_depth(16)
         .limit_complexity(2_000)
         .finish()

@@ -1,4 +1,4 @@
-//! The HTTP server: GraphQL, liveness and readiness.
+//! What is served over HTTP: GraphQL, liveness and readiness.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,12 +10,10 @@ use axum::{
     routing::{get, post_service},
 };
 use tokio::sync::watch;
-use tower_http::{cors::CorsLayer, limit::RequestBodyLimitLayer, timeout::TimeoutLayer};
+use tower_http::{cors::CorsLayer, timeout::TimeoutLayer};
+use zeko_http::{BodyLimits, with_whole_bodies};
 
 use crate::graphql::ArchiveSchema;
-
-/// The longest query that is read.
-const MAX_BODY: usize = 1 << 20;
 
 /// The longest that a request may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -25,15 +23,14 @@ pub(crate) type Readiness = watch::Receiver<Option<String>>;
 
 pub(crate) fn router(schema: ArchiveSchema, readiness: Readiness) -> Router {
     let graphql = post_service(GraphQL::new(schema));
-    Router::new()
+    let router = Router::new()
         .route("/", graphql.clone())
         .route("/graphql", graphql)
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
         .with_state(Arc::new(readiness))
-        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, TIMEOUT))
-        .layer(RequestBodyLimitLayer::new(MAX_BODY))
-        .layer(CorsLayer::permissive())
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, TIMEOUT));
+    with_whole_bodies(router, BodyLimits::default()).layer(CorsLayer::permissive())
 }
 
 async fn readyz(State(readiness): State<Arc<Readiness>>) -> (StatusCode, String) {

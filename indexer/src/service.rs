@@ -2,9 +2,10 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
-use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
+use zeko_http::{HttpLimits, HttpServer};
 
 use crate::{
     follow::{FollowError, Follower},
@@ -76,17 +77,15 @@ impl Indexer {
     ) -> Result<Self, IndexerError> {
         let store = Store::open(&config.database, config.canonical_depth).await?;
         let wrap = |source| IndexerError::Http { address: config.listen, source };
-        let listener = TcpListener::bind(config.listen).await.map_err(wrap)?;
-        let address = listener.local_addr().map_err(wrap)?;
         let cancel = cancel.child_token();
         let (ready, readiness) = watch::channel(Some("no block has been read yet".to_owned()));
         let router = http::router(schema(store.clone()), readiness.clone());
+        let server = HttpServer::start(config.listen, router, HttpLimits::default(), &cancel);
+        let server = server.await.map_err(wrap)?;
+        let address = server.address;
         let mut tasks = JoinSet::new();
-        let stop = cancel.clone();
         tasks.spawn(async move {
-            let server = axum::serve(listener, router);
-            let served = server.with_graceful_shutdown(stop.cancelled_owned()).await;
-            served.map_err(|source| IndexerError::Http { address, source })
+            server.join().await.map_err(|source| IndexerError::Http { address, source })
         });
         let worker = Worker {
             follower: Follower::new(source, store, config.allow_partial_history),

@@ -271,7 +271,8 @@ impl Devnet {
     }
 }
 
-fn url(address: SocketAddr, path: &str) -> String {
+/// The URL of what listens on this machine.
+pub fn url(address: SocketAddr, path: &str) -> String {
     // What listens everywhere is reached here.
     let ip = match address.ip() {
         ip if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),

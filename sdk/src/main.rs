@@ -3,9 +3,11 @@
 mod account;
 mod bench;
 mod ledger;
+mod load;
 mod node;
 mod prove;
 mod services;
+mod soak;
 mod telemetry;
 mod verify;
 
@@ -48,6 +50,9 @@ enum Command {
     /// Work on ledgers.
     #[command(subcommand)]
     Ledger(Ledger),
+    /// Let services fail over and over, and look for what is lost.
+    #[command(subcommand)]
+    Soak(Soak),
     /// Measure, beside named baselines measured in the same run.
     #[command(subcommand)]
     Bench(Bench),
@@ -101,6 +106,12 @@ enum Prove {
         #[arg(long)]
         out: Option<PathBuf>,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum Soak {
+    /// Kill a sequencer under load, start it again, and compare what it has with what it said.
+    Sequencer(soak::SequencerSoak),
 }
 
 #[derive(Debug, Subcommand)]
@@ -173,6 +184,7 @@ fn main() -> ExitCode {
         Command::Ledger(Ledger::Replay { files }) => return ledger::replay(&files),
         Command::Prove(Prove::Kimchi { log2, out }) => prove::kimchi(log2, out.as_deref()),
         Command::Prove(Prove::Example { width, out }) => prove::example(width, out.as_deref()),
+        Command::Soak(Soak::Sequencer(soak)) => run(soak::sequencer(&soak)),
         Command::Bench(Bench::Kimchi { json, max_log2 }) => bench::kimchi(json, max_log2),
         Command::Bench(Bench::Pickles { json, width, o1js }) => {
             bench::pickles(json, width, o1js.as_deref())

@@ -1,15 +1,19 @@
 //! `zeko devnet`, `zeko sequencer` and `zeko indexer`.
 
-use std::path::{Path, PathBuf};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context;
 use clap::Args;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use zeko_indexer::{GraphQlSource, Indexer, IndexerConfig};
 use zeko_sdk::{
     config::{Section, Span, load},
-    devnet::{Devnet, DevnetConfig, DevnetInfo},
+    devnet::{Devnet, DevnetConfig, DevnetInfo, url},
 };
 use zeko_sequencer::{Sequencer, SequencerConfig};
 
@@ -140,6 +144,8 @@ pub(crate) async fn indexer(file: Option<&Path>, flags: &IndexerFlags) -> anyhow
         allow_partial_history: settings.allow_partial_history,
     };
     let indexer = Indexer::start(config, GraphQlSource::new(&settings.node)?, &cancel).await?;
+    let address = indexer.address();
+    print_line(&json!({ "graphql": url(address, "/graphql"), "health": url(address, "") }));
     Ok(indexer.join().await?)
 }
 
@@ -162,6 +168,8 @@ struct SequencerFlags {
     /// Where to serve GraphQL.
     #[arg(long)]
     graphql_listen: Option<String>,
+    #[command(flatten)]
+    rpc: RpcFlags,
     /// Where to serve health and metrics.
     #[arg(long)]
     health_listen: Option<String>,
@@ -173,6 +181,14 @@ struct SequencerFlags {
     unsafe_no_proofs: Option<bool>,
 }
 
+/// The table `rpc` of the settings.
+#[derive(Debug, Args, Serialize)]
+struct RpcFlags {
+    /// Where to serve JSON-RPC.
+    #[arg(long = "rpc-listen")]
+    listen: Option<SocketAddr>,
+}
+
 pub(crate) async fn sequencer(
     file: Option<&Path>,
     command: &SequencerCommand,
@@ -182,7 +198,21 @@ pub(crate) async fn sequencer(
     let key = unlock(&command.key, &command.password)?.private;
     let cancel = CancellationToken::new();
     telemetry::cancel_on_signal(&cancel)?;
-    Ok(Sequencer::start(config, key, &cancel).await?.join().await?)
+    let sequencer = Sequencer::start(config, key, &cancel).await?;
+    let addresses = sequencer.addresses();
+    print_line(&json!({
+        "graphql": url(addresses.graphql, "/graphql"),
+        "rpc": url(addresses.rpc, ""),
+        "health": url(addresses.health, ""),
+        "admin": addresses.admin.map(|address| url(address, "")),
+    }));
+    Ok(sequencer.join().await?)
+}
+
+/// Tells whoever started a service that it is ready, and where.
+#[allow(clippy::print_stdout, reason = "the information is the command's output")]
+fn print_line(info: &Value) {
+    println!("{info}");
 }
 
 pub(crate) async fn devnet(file: Option<&Path>, flags: &DevnetFlags) -> anyhow::Result<()> {

@@ -8,8 +8,8 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use serde::{Deserialize, Serialize};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use zeko_http::{HttpLimits, HttpServer};
 use zeko_sdk::config::{Section, load};
-use zeko_sequencer::http::{HttpLimits, HttpServer};
 
 /// How a service logs.
 #[derive(Clone, Debug, Serialize, Deserialize)]

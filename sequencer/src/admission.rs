@@ -314,7 +314,6 @@ impl Worker {
             }
         };
         self.shared.log.append(&records, Some(Box::new(tell)));
-        drop(pool);
         metrics::counter!("zeko_commands_accepted_total").increment(count);
         if !dropped.is_empty() {
             metrics::counter!("zeko_commands_dropped_total").increment(dropped.len() as u64);
@@ -323,6 +322,8 @@ impl Worker {
                 view.dropped(one.hash, one.reason);
             }
         }
+        // Whoever asks for a command finds it here or among the dropped.
+        drop(pool);
     }
 }
 

@@ -132,8 +132,12 @@ impl Builder {
             return Ok(());
         }
         let opening = self.engine.next_opening(now_ms());
-        let late = self.shared.pool().expire(opening.slot);
-        self.drop_commands(late);
+        {
+            // Whoever asks for one of them finds it here or among the dropped.
+            let mut pool = self.shared.pool();
+            let late = pool.expire(opening.slot);
+            self.drop_commands(late);
+        }
         self.engine.open(opening)?;
         self.shared.log.append(&[Record::Opened(opening)], None);
         crash_point("block/opened");

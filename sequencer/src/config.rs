@@ -158,8 +158,10 @@ impl Default for BatchConfig {
 pub struct RpcConfig {
     /// Where.
     pub listen: SocketAddr,
-    /// Connections at a time.
+    /// WebSockets at a time.
     pub max_connections: u32,
+    /// Requests over HTTP that are answered at a time; one more is refused.
+    pub max_requests: u32,
     /// Longest request.
     pub max_body_bytes: u32,
     /// Subscriptions of one connection.
@@ -173,6 +175,7 @@ impl Default for RpcConfig {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 3086)),
             max_connections: 512,
+            max_requests: 2048,
             max_body_bytes: 4 << 20,
             max_subscriptions: 32,
             max_commands: 1000,

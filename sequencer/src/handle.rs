@@ -255,8 +255,10 @@ impl MinaNode for SequencerHandle {
     }
 
     fn inferred_nonce(&self, id: &AccountId) -> Option<Nonce> {
+        // Both at once: what is executed in between would be in neither.
+        let pool = self.shared.pool();
         let nonce = self.shared.view.read().latest(id)?.nonce;
-        Some(self.shared.pool().next_nonce(id, nonce))
+        Some(pool.next_nonce(id, nonce))
     }
 
     fn best_chain(&self, max_length: Option<usize>) -> Vec<Arc<Block>> {
@@ -297,7 +299,8 @@ impl MinaNode for SequencerHandle {
             BlockSelector::StateHash(hash) => {
                 let recent = {
                     let view = self.shared.view.read();
-                    view.recent.iter().find(|block| block.state_hash == hash).cloned()
+                    let mut known = view.recent.iter().chain([&view.genesis]);
+                    known.find(|block| block.state_hash == hash).cloned()
                 };
                 recent.or_else(|| self.stored_block(self.shared.store.height_of(hash).ok()??))
             }
@@ -311,13 +314,12 @@ impl MinaNode for SequencerHandle {
             filter.fee_payer.is_none_or(|wanted| wanted == payer)
                 && filter.hashes.as_ref().is_none_or(|hashes| hashes.contains(&included.hash))
         };
-        let mut commands: Vec<_> = {
-            let view = self.shared.view.read();
-            let open = view.open.commands.iter().filter(wanted);
-            open.map(|included| Arc::clone(&included.command)).collect()
-        };
-        commands.extend(self.shared.pool().select(filter));
-        commands
+        // Both at once: what is executed in between would be in neither.
+        let pool = self.shared.pool();
+        let view = self.shared.view.read();
+        let open = view.open.commands.iter().filter(wanted);
+        let open = open.map(|included| Arc::clone(&included.command));
+        open.chain(pool.select(filter)).collect()
     }
 
     /// As `bestChain` and the accounts have it: a command of the open block is confirmed on

@@ -4,7 +4,6 @@
 //! - [`Sequencer`], [`SequencerConfig`]: the service;
 //! - [`SequencerHandle`]: asking it and sending to it from the same process;
 //! - [`graphql`]: the API of a Mina node, over any node that implements [`graphql::MinaNode`];
-//! - [`http`]: servers that slow clients do not hold up;
 //! - [`PicklesVerifier`]: checking zkApp proofs.
 //!
 //! # How a command travels
@@ -24,7 +23,6 @@ mod fees;
 pub mod graphql;
 mod handle;
 mod health;
-pub mod http;
 mod log;
 mod pool;
 mod proofs;

@@ -126,6 +126,8 @@ pub(crate) struct Pool {
     all: BTreeMap<Rank, AccountId>,
     by_hash: HashMap<TransactionHash, Arc<Command>>,
     in_flight: HashMap<AccountId, InFlight>,
+    /// Of the same accounts: the commands themselves, so that nobody is told that they are unknown.
+    flying: HashMap<TransactionHash, Arc<Command>>,
     bytes: usize,
     arrivals: u64,
 }
@@ -139,6 +141,7 @@ impl Pool {
             all: BTreeMap::new(),
             by_hash: HashMap::new(),
             in_flight: HashMap::new(),
+            flying: HashMap::new(),
             bytes: 0,
             arrivals: 0,
         }
@@ -158,8 +161,9 @@ impl Pool {
         part(self.len(), self.config.max_commands).max(part(self.bytes, self.config.max_bytes))
     }
 
+    /// A command that waits or is being executed.
     pub(crate) fn get(&self, hash: &TransactionHash) -> Option<&Arc<Command>> {
-        self.by_hash.get(hash)
+        self.by_hash.get(hash).or_else(|| self.flying.get(hash))
     }
 
     /// The nonce of the next command of an account that has `nonce` in the ledger.
@@ -178,7 +182,7 @@ impl Pool {
     /// Whether a command has a place here, before anything costly is checked of it.
     pub(crate) fn check(&self, checked: &Checked, payer: &Account) -> Result<(), SubmitError> {
         let command = &checked.command;
-        if self.by_hash.contains_key(&checked.hash) {
+        if self.get(&checked.hash).is_some() {
             return Err(SubmitError::Duplicate);
         }
         let id = command.fee_payer_id();
@@ -354,12 +358,14 @@ impl Pool {
         let spent = entry.checked.cost();
         let flight = self.in_flight.entry(id).or_insert(InFlight { next, spent: 0 });
         *flight = InFlight { next, spent: flight.spent + spent };
+        self.flying.insert(entry.checked.hash, Arc::clone(&entry.checked.command));
         Some(entry.checked)
     }
 
     /// The accounts tell by themselves again what has been executed.
     pub(crate) fn settle(&mut self) {
         self.in_flight.clear();
+        self.flying.clear();
     }
 
     /// Drops what is behind a command that could not be executed.
@@ -396,18 +402,25 @@ impl Pool {
         entries.iter().map(|entry| (Arc::clone(&entry.checked.bytes), first(entry))).collect()
     }
 
+    /// What is being executed, and what waits.
     pub(crate) fn select(&self, filter: &PoolFilter) -> Vec<Arc<Command>> {
-        let wanted = |entry: &&Entry| {
-            let hashes = filter.hashes.as_ref();
-            hashes.is_none_or(|hashes| hashes.contains(&entry.checked.hash))
-        };
+        let hashes = filter.hashes.as_ref();
+        let named = |hash: &TransactionHash| hashes.is_none_or(|hashes| hashes.contains(hash));
+        let paid =
+            |command: &Command| filter.fee_payer.is_none_or(|key| key == command.fee_payer());
+        let flying = self.flying.iter().filter(|(hash, command)| named(hash) && paid(command));
+        let flying = flying.map(|(_, command)| Arc::clone(command));
+        let wanted = |entry: &&Entry| named(&entry.checked.hash);
         let clone = |entry: &Entry| Arc::clone(&entry.checked.command);
         match &filter.fee_payer {
             Some(key) => {
-                let queue = self.queues.get(&AccountId::of(*key));
-                queue.into_iter().flatten().filter(wanted).map(clone).collect()
+                let queue = self.queues.get(&AccountId::of(*key)).into_iter().flatten();
+                flying.chain(queue.filter(wanted).map(clone)).collect()
             }
-            None => self.queues.values().flatten().filter(wanted).map(clone).collect(),
+            None => {
+                let queues = self.queues.values().flatten();
+                flying.chain(queues.filter(wanted).map(clone)).collect()
+            }
         }
     }
 

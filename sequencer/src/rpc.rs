@@ -15,19 +15,21 @@
 //! | `zeko_subscribePreConfirmations` | | lists of pre-confirmations |
 //! | `zeko_subscribeStatus` | hash | its status whenever that changes, until it is in a closed block |
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{sync::Arc, time::Duration};
 
+use axum::{Router, body::Body, extract::Request, http::StatusCode, response::IntoResponse};
 use jsonrpsee::{
-    RpcModule,
-    core::{SubscriptionResult, server::SubscriptionMessage},
+    Methods, RpcModule,
+    core::{RegisterMethodError, SubscriptionResult, server::SubscriptionMessage},
     server::{
-        BatchRequestConfig, PendingSubscriptionSink, Server, ServerConfig, ServerHandle,
-        SubscriptionSink,
+        BatchRequestConfig, PendingSubscriptionSink, PingConfig, Server, ServerConfig,
+        ServerHandle, SubscriptionSink, stop_channel, ws,
     },
     types::{ErrorObjectOwned, Params},
 };
 use mina_ledger::{
     hash::TransactionHash,
+    rollup::PreConfirmation,
     types::{
         AccountId, DelegationJson, PaymentJson, PublicKey, SignatureJson, SignedCommand, TokenId,
         ZkappCommand, ledger_hash_to_base58, state_hash_to_base58,
@@ -36,7 +38,9 @@ use mina_ledger::{
 use serde::Deserialize;
 use serde_json::{Value as Json, json, value::RawValue};
 use tokio::sync::broadcast::error::RecvError;
+use tower::Service;
 use tower_http::cors::CorsLayer;
+use zeko_http::{BodyLimits, with_whole_bodies};
 
 use crate::{
     command::Command,
@@ -49,41 +53,55 @@ use crate::{
 const REFUSED: i32 = -32000;
 const INVALID_PARAMS: i32 = -32602;
 
-/// The running server.
-#[derive(Debug)]
-pub(crate) struct RpcServer {
-    pub(crate) address: SocketAddr,
-    handle: ServerHandle,
-}
+/// Why a subscription ends that its subscriber does not keep up with.
+const TOO_SLOW: &str = "some were missed: subscribe again";
 
-impl RpcServer {
-    pub(crate) async fn start(handle: SequencerHandle, config: RpcConfig) -> std::io::Result<Self> {
-        let limits = ServerConfig::builder()
-            .max_connections(config.max_connections)
+/// Messages that wait for a slow subscriber; then nothing more is signed for it.
+const BUFFERED: u32 = 16;
+
+/// Most pre-confirmations of a message.
+const CONFIRMATIONS: usize = 100;
+
+/// A WebSocket that does not answer pings for this long is closed.
+const PING: Duration = Duration::from_secs(30);
+
+/// JSON-RPC for [`zeko_http::HttpServer`]. WebSockets end when the handle that is returned is
+/// stopped or dropped; requests and WebSockets do not take each other's places.
+pub(crate) fn router(
+    node: SequencerHandle,
+    config: RpcConfig,
+) -> Result<(Router, ServerHandle), RegisterMethodError> {
+    let methods: Methods = module(node, config)?.into();
+    let (stop, handle) = stop_channel();
+    let limits = || {
+        let commands = u32::try_from(config.max_commands).unwrap_or(u32::MAX);
+        ServerConfig::builder()
             .max_request_body_size(config.max_body_bytes)
             .max_subscriptions_per_connection(config.max_subscriptions)
-            .set_batch_request_config(BatchRequestConfig::Limit(
-                u32::try_from(config.max_commands).unwrap_or(u32::MAX),
-            ))
-            .build();
-        let server = Server::builder()
-            .set_config(limits)
-            .set_http_middleware(tower::ServiceBuilder::new().layer(CorsLayer::permissive()))
-            .build(config.listen)
-            .await?;
-        let address = server.local_addr()?;
-        let module = module(handle, config).map_err(std::io::Error::other)?;
-        Ok(Self { address, handle: server.start(module) })
-    }
-
-    pub(crate) fn stop(&self) {
-        // It may have stopped already.
-        let _ = self.handle.stop();
-    }
-
-    pub(crate) async fn stopped(&self) {
-        self.handle.clone().stopped().await;
-    }
+            .set_message_buffer_capacity(BUFFERED)
+            .set_batch_request_config(BatchRequestConfig::Limit(commands))
+    };
+    let requests = limits().http_only().max_connections(config.max_requests);
+    let ping = PingConfig::new().ping_interval(PING).inactive_limit(2 * PING).max_failures(1);
+    let sockets = limits().ws_only().max_connections(config.max_connections).enable_ws_ping(ping);
+    let service = |limits: ServerConfig| Server::builder().set_config(limits).to_service_builder();
+    let (requests, sockets) = (service(requests.build()), service(sockets.build()));
+    let answer = move |request: Request| {
+        let builder = if ws::is_upgrade_request(&request) { &sockets } else { &requests };
+        let mut service = builder.clone().build(methods.clone(), stop.clone());
+        async move {
+            match service.call(request).await {
+                Ok(response) => response.map(Body::new),
+                Err(error) => {
+                    tracing::warn!(%error, "JSON-RPC");
+                    StatusCode::INTERNAL_SERVER_ERROR.into_response()
+                }
+            }
+        }
+    };
+    let bodies = BodyLimits { bytes: config.max_body_bytes as usize, ..BodyLimits::default() };
+    let router = with_whole_bodies(Router::new().fallback(answer), bodies);
+    Ok((router.layer(CorsLayer::permissive()), handle))
 }
 
 type Answer<T> = Result<T, ErrorObjectOwned>;
@@ -223,7 +241,7 @@ fn read_hash(text: &str) -> Answer<TransactionHash> {
 fn module(
     node: SequencerHandle,
     config: RpcConfig,
-) -> Result<RpcModule<Context>, jsonrpsee::core::RegisterMethodError> {
+) -> Result<RpcModule<Context>, RegisterMethodError> {
     let mut module = RpcModule::new(Context { node, config });
     register_sending(&mut module)?;
     register_queries(&mut module)?;
@@ -231,7 +249,7 @@ fn module(
     Ok(module)
 }
 
-type Registered = Result<(), jsonrpsee::core::RegisterMethodError>;
+type Registered = Result<(), RegisterMethodError>;
 
 fn register_sending(module: &mut RpcModule<Context>) -> Registered {
     module.register_async_method("zeko_sendZkapp", async |params, context, _| {
@@ -347,7 +365,9 @@ async fn blocks(pending: PendingSubscriptionSink, node: &SequencerHandle) -> Sub
                     return Ok(());
                 }
             }
-            Ok(_) | Err(RecvError::Lagged(_)) => {}
+            Ok(_) => {}
+            // A gap must not look like silence.
+            Err(RecvError::Lagged(_)) => return Err(TOO_SLOW.into()),
             Err(RecvError::Closed) => return Ok(()),
         }
     }
@@ -368,14 +388,18 @@ async fn confirmations(
             Ok(confirmed) => {
                 let node = node.clone();
                 let signed = tokio::task::spawn_blocking(move || {
-                    let sign = |one: &mina_ledger::rollup::PreConfirmation| node.sign(*one);
-                    confirmed.iter().filter_map(sign).map(|one| confirmation_json(&one)).collect()
+                    let sign = |one: &PreConfirmation| node.sign(*one);
+                    let signed = confirmed.iter().filter_map(sign);
+                    signed.map(|one| confirmation_json(&one)).collect::<Vec<_>>()
                 });
-                if !tell(&sink, &signed.await?).await? {
-                    return Ok(());
+                for part in signed.await?.chunks(CONFIRMATIONS) {
+                    if !tell(&sink, &json!(part)).await? {
+                        return Ok(());
+                    }
                 }
             }
-            Err(RecvError::Lagged(_)) => {}
+            // A gap must not look like silence.
+            Err(RecvError::Lagged(_)) => return Err(TOO_SLOW.into()),
             Err(RecvError::Closed) => return Ok(()),
         }
     }

@@ -13,14 +13,16 @@ use std::{
     time::Instant,
 };
 
+use jsonrpsee::server::ServerHandle;
 use mina_ledger::{
     Domain,
     ledger::{FullLedger, Ledger, Mask},
     rollup::{BRIDGE_SUPPLY, BridgeParameters, BridgeRule, ChainId, bridge_account},
     types::{Account, AccountId, Amount, Era, Length, NetworkId, PrivateKey, Slot, ZkappAccount},
 };
-use tokio::sync::broadcast;
+use tokio::{sync::broadcast, task::JoinSet};
 use tokio_util::sync::CancellationToken;
+use zeko_http::{BodyLimits, HttpLimits, HttpServer, with_whole_bodies};
 
 use crate::{
     admission::Admission,
@@ -30,7 +32,6 @@ use crate::{
     graphql::{Api, Block, GraphqlError, MinaNode, NodeInfo, graphql_router},
     handle::SequencerHandle,
     health,
-    http::{HttpLimits, HttpServer},
     log::{Log, LogError, Opened},
     pool::Pool,
     replay::{genesis_tip, load_ledger, replay},
@@ -126,8 +127,9 @@ pub struct Addresses {
 pub struct Sequencer {
     handle: SequencerHandle,
     addresses: Addresses,
-    servers: Vec<HttpServer>,
-    rpc: rpc::RpcServer,
+    servers: JoinSet<io::Result<()>>,
+    /// Ends the WebSockets of JSON-RPC.
+    rpc: ServerHandle,
     threads: Vec<JoinHandle<()>>,
     /// Held for as long as the directory is in use.
     lock: File,
@@ -164,7 +166,7 @@ impl Sequencer {
     async fn serve(
         handle: &SequencerHandle,
         control: std::sync::mpsc::Sender<Control>,
-    ) -> Result<(Vec<HttpServer>, rpc::RpcServer, Addresses), SequencerError> {
+    ) -> Result<(JoinSet<io::Result<()>>, ServerHandle, Addresses), SequencerError> {
         let shared = &handle.shared;
         let config = &shared.config;
         let node: Arc<dyn MinaNode> = Arc::new(handle.clone());
@@ -176,28 +178,27 @@ impl Sequencer {
         };
         let graphql = graphql_router(api, config.graphql);
         let graphql = start("GraphQL endpoint", config.graphql_listen, graphql).await?;
-        let health =
-            start("health endpoint", config.health_listen, health::router(Arc::clone(shared)))
-                .await?;
+        let health = with_whole_bodies(health::router(Arc::clone(shared)), BodyLimits::default());
+        let health = start("health endpoint", config.health_listen, health).await?;
+        let (rpc_router, sockets) =
+            rpc::router(handle.clone(), config.rpc).map_err(config_error("rpc"))?;
+        let rpc = start("JSON-RPC endpoint", config.rpc.listen, rpc_router).await?;
         let mut addresses = Addresses {
             graphql: graphql.address,
-            rpc: config.rpc.listen,
+            rpc: rpc.address,
             health: health.address,
             admin: None,
         };
-        let mut servers = vec![graphql, health];
+        let mut servers = vec![graphql, health, rpc];
         if let Some(admin) = &config.admin {
             let router = health::admin_router(handle.clone(), control, &admin.token)
                 .map_err(config_error("admin.token"))?;
+            let router = with_whole_bodies(router, BodyLimits::default());
             let admin = start("admin endpoint", admin.listen, router).await?;
             addresses.admin = Some(admin.address);
             servers.push(admin);
         }
-        let rpc = rpc::RpcServer::start(handle.clone(), config.rpc)
-            .await
-            .map_err(io_error("JSON-RPC endpoint"))?;
-        addresses.rpc = rpc.address;
-        Ok((servers, rpc, addresses))
+        Ok((servers.into_iter().map(HttpServer::join).collect(), sockets, addresses))
     }
 
     /// To ask and to send to, without a network.
@@ -220,16 +221,23 @@ impl Sequencer {
     /// # Errors
     /// [`SequencerError::Fatal`] if it ended by itself.
     pub async fn join(self) -> Result<(), SequencerError> {
-        let Self { handle, servers, rpc, threads, lock, .. } = self;
+        let Self { handle, mut servers, rpc, threads, lock, .. } = self;
         let shared = Arc::clone(&handle.shared);
         tokio::select! {
             () = shared.stop.cancelled() => {}
-            () = rpc.stopped() => shared.fail("the JSON-RPC server has ended"),
+            ended = servers.join_next() => {
+                // They end with everything else.
+                if !shared.stop.is_cancelled() {
+                    shared.fail(format!("a server has ended: {ended:?}"));
+                }
+            }
         }
         shared.ready.store(false, Ordering::SeqCst);
-        rpc.stop();
-        for server in servers {
-            server.join().await.map_err(io_error("server"))?;
+        // They may have ended already.
+        let _ = rpc.stop();
+        while let Some(ended) = servers.join_next().await {
+            let ended = ended.unwrap_or_else(|error| Err(io::Error::other(error)));
+            ended.map_err(io_error("server"))?;
         }
         drop(handle);
         let joined = tokio::task::spawn_blocking(move || {
@@ -268,6 +276,7 @@ fn restore(
     stop: CancellationToken,
 ) -> Result<Restored, SequencerError> {
     let start = Instant::now();
+    check(&config)?;
     let lock = lock_directory(&config)?;
     let network = NetworkId::from_name(&config.genesis.network_id)
         .map_err(config_error("genesis.network_id"))?;
@@ -318,6 +327,21 @@ fn restore(
         "restored"
     );
     Ok((shared, engine, writes, lock))
+}
+
+/// Settings without which nothing would ever happen.
+fn check(config: &SequencerConfig) -> Result<(), SequencerError> {
+    let settings = [
+        ("block_ms", config.block_ms),
+        ("max_block_commands", config.max_block_commands as u64),
+        ("batch.max_blocks", config.batch.max_blocks.into()),
+        ("pool.max_commands", config.pool.max_commands as u64),
+        ("genesis.slot_ms", config.genesis.slot_ms),
+    ];
+    match settings.into_iter().find(|(_, value)| *value == 0) {
+        Some((what, _)) => Err(config_error(what)("must be at least 1")),
+        None => Ok(()),
+    }
 }
 
 /// One process to a directory.

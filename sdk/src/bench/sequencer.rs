@@ -9,16 +9,9 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow, ensure};
-use mina_curves::Fq;
 use mina_ledger::{
-    Domain,
-    hash::{TransactionHash, command_hashes},
-    signature::{sign_payload, sign_zkapp_command},
-    types::{
-        AccountId, AccountUpdate, Amount, Authorization, AuthorizationKind, Body, CallForest, Era,
-        FeePayer, FeePayerBody, Memo, Nonce, PrivateKey, PublicKey, Signature, SignedAmount,
-        SignedCommand, SignedCommandBody, SignedCommandPayload, Slot, ZkappCommand, to_decimal,
-    },
+    hash::TransactionHash,
+    types::{Amount, PublicKey},
 };
 use rayon::prelude::*;
 use serde_json::{Value, json};
@@ -28,15 +21,15 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use zeko_sequencer::{
-    Command, GenesisAccount, GenesisConfig, Sequencer, SequencerConfig, SequencerHandle,
+    GenesisAccount, GenesisConfig, Sequencer, SequencerConfig, SequencerHandle,
     graphql::{MinaNode, NodeEvent},
 };
 
 use super::report::{Report, peak_memory};
+use crate::load::Payer;
 
 /// Connections of the clients; each sends one command at a time.
 const CLIENTS: usize = 96;
-const FEE: Amount = Amount::new(1_000_000);
 
 struct Sizes {
     transfers: usize,
@@ -69,87 +62,35 @@ struct Load {
     graphql: bool,
 }
 
-fn key(n: usize) -> Result<PrivateKey> {
-    Ok(PrivateKey::new(Fq::from(5000 + n as u64))?)
-}
-
-/// For every client an account; the commands of each in order of nonces.
-fn by_client<T: Send>(
+/// For every client a payer, who pays the next one; the commands of each in order of nonces.
+fn by_client(
     count: usize,
-    make: impl Fn(usize, u32) -> Result<T> + Sync,
-) -> Result<Vec<Vec<T>>> {
+    make: impl Fn(&Payer, PublicKey, u32) -> Result<Prepared> + Sync,
+) -> Result<Vec<Vec<Prepared>>> {
     let each = count / CLIENTS;
     (0..CLIENTS)
         .into_par_iter()
-        .map(|client| (0..each as u32).map(|nonce| make(client, nonce)).collect())
+        .map(|client| {
+            let (payer, to) = (Payer::new(client)?, Payer::new((client + 1) % CLIENTS)?.public_key);
+            (0..each as u32).map(|nonce| make(&payer, to, nonce)).collect()
+        })
         .collect()
 }
 
-fn receiver(client: usize) -> Result<PublicKey> {
-    Ok(key((client + 1) % CLIENTS)?.to_public_key())
-}
-
 fn make_payments(count: usize) -> Result<Load> {
-    let domain = Domain::default();
-    let clients = by_client(count, |client, nonce| {
-        let key = key(client)?;
-        let payload = SignedCommandPayload {
-            fee: FEE,
-            fee_payer: key.to_public_key(),
-            nonce: Nonce::new(nonce),
-            valid_until: Slot::MAX,
-            memo: Memo::EMPTY,
-            body: SignedCommandBody::Payment {
-                receiver: receiver(client)?,
-                amount: Amount::new(1000),
-            },
-        };
-        let signature = sign_payload(&payload, &key, &domain)?;
+    let clients = by_client(count, |payer, to, nonce| {
+        let (hash, payment) = payer.payment(to, nonce)?;
         let body = json!({
-            "jsonrpc": "2.0", "id": 1, "method": "zeko_sendPayment", "params": [{
-                "data": {
-                    "to": payload.receiver(), "from": payload.fee_payer, "fee": payload.fee,
-                    "amount": "1000", "nonce": payload.nonce, "memo": "",
-                    "validUntil": payload.valid_until,
-                },
-                "signature": {
-                    "field": to_decimal(signature.r), "scalar": to_decimal(signature.s),
-                },
-            }],
+            "jsonrpc": "2.0", "id": 1, "method": "zeko_sendPayment", "params": [payment],
         });
-        let hash = Command::Signed(SignedCommand { payload, signature }).hash();
         Ok(Prepared { hash, request: post("/", &body) })
     })?;
     Ok(Load { clients, graphql: false })
 }
 
 fn make_transfers(count: usize) -> Result<Load> {
-    let domain = Domain::default();
-    let clients = by_client(count, |client, nonce| {
-        let key = key(client)?;
-        let public_key = key.to_public_key();
-        let amount = Amount::new(1000);
-        let mut sender = Body::new(AccountId::of(public_key), Era::Berkeley);
-        sender.balance_change = SignedAmount::negative(amount);
-        sender.use_full_commitment = true;
-        sender.authorization_kind = AuthorizationKind::Signature;
-        let mut paid = Body::new(AccountId::of(receiver(client)?), Era::Berkeley);
-        paid.balance_change = SignedAmount::positive(amount);
-        let body =
-            FeePayerBody { public_key, fee: FEE, valid_until: None, nonce: Nonce::new(nonce) };
-        let mut command = ZkappCommand {
-            fee_payer: FeePayer { body, authorization: Signature::DUMMY },
-            account_updates: CallForest::flat([
-                AccountUpdate {
-                    body: sender,
-                    authorization: Authorization::Signature(Signature::DUMMY),
-                },
-                AccountUpdate { body: paid, authorization: Authorization::None },
-            ]),
-            memo: Memo::EMPTY,
-        };
-        let hashes = command_hashes(&command, &domain);
-        sign_zkapp_command(&mut command, &hashes, &key, &domain)?;
+    let clients = by_client(count, |payer, to, nonce| {
+        let command = payer.transfer(to, nonce)?;
         // As o1js sends it: everything inside the query.
         let literal = graphql_literal(&serde_json::to_value(&command)?);
         let query = format!(
@@ -265,7 +206,7 @@ fn config(dir: &Path) -> Result<SequencerConfig> {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let accounts = (0..CLIENTS)
         .map(|n| {
-            let public_key = key(n)?.to_public_key();
+            let public_key = Payer::new(n)?.public_key;
             Ok(GenesisAccount { public_key, balance: Amount::new(1_000_000_000_000) })
         })
         .collect::<Result<_>>()?;
@@ -300,7 +241,9 @@ async fn run(report: &Report, name: &str, aim: &str, per_second: f64, load: Load
     let dir = tempfile::tempdir()?;
     let config = config(dir.path())?;
     let block_time = config.block_ms as f64 / 1000.0;
-    let sequencer = Sequencer::start(config, key(0)?, &CancellationToken::new()).await?;
+    let sequencer =
+        Sequencer::start(config, Payer::new(0)?.private_key().clone(), &CancellationToken::new())
+            .await?;
     let handle = sequencer.handle().clone();
     let addresses = sequencer.addresses();
     let address = if load.graphql { addresses.graphql } else { addresses.rpc };
@@ -309,6 +252,7 @@ async fn run(report: &Report, name: &str, aim: &str, per_second: f64, load: Load
     let stop = CancellationToken::new();
     let watching = tokio::spawn(watch(handle.clone(), count));
     let blocks = tokio::spawn(blocks(handle.clone(), stop.clone()));
+    let busy = cpu_seconds();
     let start = Instant::now();
     let clients: Vec<_> =
         load.clients.into_iter().map(|requests| tokio::spawn(client(address, requests))).collect();
@@ -319,6 +263,7 @@ async fn run(report: &Report, name: &str, aim: &str, per_second: f64, load: Load
     let accepted = start.elapsed().as_secs_f64();
     let seen = watching.await??;
     let executed = start.elapsed().as_secs_f64();
+    let busy = cpu_seconds().zip(busy).map(|(after, before)| after - before);
     // The store is written behind; wait for the block.
     tokio::time::sleep(Duration::from_secs_f64(2.0 * block_time)).await;
     stop.cancel();
@@ -336,6 +281,9 @@ async fn run(report: &Report, name: &str, aim: &str, per_second: f64, load: Load
     let each = |seconds: f64| seconds / count as f64;
     report.compare(&row("accepted"), &size, each(accepted), (aim, 1.0 / per_second));
     report.compare(&row("executed"), &size, each(executed), (aim, 1.0 / per_second));
+    if let Some(busy) = busy {
+        report.time(&row("CPU a command, clients included"), &size, each(busy));
+    }
     let bound = ("1.2 block times", 1.2 * block_time);
     report.time(&row("confirmed p50"), &size, percentile(&delays, 0.5));
     report.compare(&row("confirmed p99"), &size, percentile(&delays, 0.99), bound);
@@ -362,6 +310,18 @@ async fn run(report: &Report, name: &str, aim: &str, per_second: f64, load: Load
     drop(handle);
     sequencer.stop();
     Ok(sequencer.join().await?)
+}
+
+/// What this process has used of processors, in its own code and in the kernel's: tells how fast it
+/// would be on a machine of its own.
+fn cpu_seconds() -> Option<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // The name of the process is in brackets, and may hold anything.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u64>);
+    let ticks = ticks.sum::<Result<u64, _>>().ok()?;
+    // Linux counts hundredths, whatever its own clock.
+    Some(ticks as f64 / 100.0)
 }
 
 /// Resident bytes of this process.

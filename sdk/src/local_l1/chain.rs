@@ -2,7 +2,10 @@
 
 mod produce;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 use mina_curves::Fp;
 use mina_ledger::{
@@ -23,6 +26,9 @@ use zeko_sequencer::{
 
 /// The most commands that wait.
 const MAX_POOL: usize = 3_000;
+
+/// The most blocks that can be taken back: Mina's k. Older ledgers are forgotten.
+pub(super) const K: u32 = 290;
 
 /// The most commands of a block.
 const MAX_COMMANDS: usize = 128;
@@ -59,10 +65,10 @@ pub enum ChainError {
     /// The name of the chain.
     #[error(transparent)]
     Name(#[from] TypeError),
-    /// A rollback would go past the first block.
-    #[error("rollback of {got} blocks: there are {available} after genesis")]
+    /// A rollback would go past the first block, or past what is remembered.
+    #[error("rollback of {got} blocks: {available} can be taken back")]
     Depth {
-        /// How many there are.
+        /// How many can be.
         available: usize,
         /// How many were asked for.
         got: usize,
@@ -78,19 +84,15 @@ pub(super) struct Pooled {
     pub(super) hashes: Option<CommandHashes>,
 }
 
-/// A block with the ledger after it.
-#[derive(Clone, Debug)]
-struct Link {
-    block: Arc<Block>,
-    ledger: Arc<FullLedger>,
-}
-
 /// The chain, its pool, and the ledger after everything that waits.
 #[derive(Debug)]
 pub struct Chain {
     genesis: Genesis,
     id: ChainId,
-    links: Vec<Link>,
+    /// From genesis on; never empty.
+    blocks: Vec<Arc<Block>>,
+    /// After each of the last blocks; never empty.
+    ledgers: VecDeque<Arc<FullLedger>>,
     by_hash: BTreeMap<Fp, usize>,
     included: BTreeMap<TransactionHash, usize>,
     pool: Vec<Pooled>,
@@ -142,11 +144,11 @@ impl Chain {
         };
         let ledger = Arc::new(ledger);
         let by_hash = BTreeMap::from([(block.state_hash, 0)]);
-        let links = vec![Link { block: Arc::new(block), ledger: Arc::clone(&ledger) }];
         Ok(Self {
             genesis,
             id,
-            links,
+            blocks: vec![Arc::new(block)],
+            ledgers: VecDeque::from([Arc::clone(&ledger)]),
             by_hash,
             included: BTreeMap::new(),
             pool: Vec::new(),
@@ -160,19 +162,15 @@ impl Chain {
         &self.genesis
     }
 
-    fn last(&self) -> &Link {
-        // There is always the genesis block.
-        &self.links[self.links.len() - 1]
-    }
-
     /// The newest block.
     pub fn tip(&self) -> Arc<Block> {
-        Arc::clone(&self.last().block)
+        // There is always the genesis block.
+        Arc::clone(&self.blocks[self.blocks.len() - 1])
     }
 
     /// The ledger after the newest block.
     pub fn ledger(&self) -> Arc<FullLedger> {
-        Arc::clone(&self.last().ledger)
+        Arc::clone(&self.ledgers[self.ledgers.len() - 1])
     }
 
     /// The ledger after everything that waits.
@@ -182,18 +180,18 @@ impl Chain {
 
     /// The blocks of the best chain, newest first.
     pub fn blocks(&self) -> impl Iterator<Item = &Arc<Block>> {
-        self.links.iter().rev().map(|link| &link.block)
+        self.blocks.iter().rev()
     }
 
     /// The block at a height.
     pub fn block_at(&self, height: Length) -> Option<Arc<Block>> {
         let index = usize::try_from(height.get()).ok()?.checked_sub(1)?;
-        self.links.get(index).map(|link| Arc::clone(&link.block))
+        self.blocks.get(index).cloned()
     }
 
     /// The block with a hash, if it is on the best chain.
     pub fn block(&self, state_hash: &Fp) -> Option<Arc<Block>> {
-        self.by_hash.get(state_hash).map(|index| Arc::clone(&self.links[*index].block))
+        self.by_hash.get(state_hash).map(|index| Arc::clone(&self.blocks[*index]))
     }
 
     /// Whether a command is in a block of the best chain.

@@ -12,7 +12,8 @@ use axum::{
 use mina_ledger::types::{PublicKey, state_hash_to_base58};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tower_http::{cors::CorsLayer, limit::RequestBodyLimitLayer};
+use tower_http::cors::CorsLayer;
+use zeko_http::{BodyLimits, with_whole_bodies};
 use zeko_sequencer::graphql::Block;
 
 use super::{AccountManager, ChainError, Node};
@@ -84,15 +85,15 @@ impl From<&Arc<Block>> for MadeJson {
 }
 
 pub(super) fn router(served: Served) -> Router {
-    Router::new()
+    let router = Router::new()
         .route("/acquire-account", get(acquire))
         .route("/release-account", put(release))
         .route("/list-acquired-accounts", get(list))
         .route("/blocks", post(make_block))
         .route("/reorganise", post(reorganise))
-        .layer(RequestBodyLimitLayer::new(MAX_BODY))
-        .layer(CorsLayer::permissive())
-        .with_state(served)
+        .with_state(served);
+    let limits = BodyLimits { bytes: MAX_BODY, ..BodyLimits::default() };
+    with_whole_bodies(router, limits).layer(CorsLayer::permissive())
 }
 
 fn failure(status: StatusCode, message: impl Into<String>) -> Response {

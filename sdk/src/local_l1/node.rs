@@ -24,10 +24,7 @@ use zeko_sequencer::{
     },
 };
 
-use super::{Chain, ChainError};
-
-/// Blocks that a Mina node keeps and shows.
-const K: u32 = 290;
+use super::{Chain, ChainError, chain::K};
 
 /// Mina's epoch.
 const SLOTS_PER_EPOCH: u32 = 7140;

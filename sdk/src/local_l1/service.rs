@@ -9,10 +9,8 @@ use mina_ledger::{
 };
 use tokio::{task::JoinSet, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
-use zeko_sequencer::{
-    graphql::{Api, GraphqlConfig, GraphqlError, MinaNode, graphql_router},
-    http::{HttpLimits, HttpServer},
-};
+use zeko_http::{HttpLimits, HttpServer};
+use zeko_sequencer::graphql::{Api, GraphqlConfig, GraphqlError, MinaNode, graphql_router};
 
 use super::{AccountManager, Chain, ChainError, Genesis, Node, http};
 use crate::keys::{KeyPair, development_key};

@@ -1,80 +1,23 @@
 //! `zeko devnet`, and the commands that talk to it.
 
-use std::{
-    io::Read,
-    path::Path,
-    process::{Child, Command, Output, Stdio},
-};
+use std::process::Command;
 
 use zeko_sdk::devnet::DevnetInfo;
 
-/// The command, without settings from the outside.
-fn zeko(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_zeko"));
-    let settings = std::env::vars().filter(|(name, _)| name.starts_with("ZEKO_"));
-    for (name, _) in settings {
-        command.env_remove(name);
-    }
-    command.args(arguments).env("ZEKO_ACCOUNT_PASSWORD", "correct horse");
+use crate::kit::{Running, pipe, succeed, zeko};
+
+fn devnet(arguments: &[&str]) -> Command {
+    let mut command = zeko(&["devnet", "--l1-slot", "200ms", "--l2-block", "100ms"]);
+    command.args(arguments);
     command
-}
-
-fn succeed(command: &mut Command) -> String {
-    let Output { status, stdout, stderr } = command.output().unwrap();
-    let stderr = String::from_utf8_lossy(&stderr);
-    assert!(status.success(), "{command:?}: {stderr}");
-    String::from_utf8(stdout).unwrap()
-}
-
-/// A development network in a process of its own, killed if a test fails.
-struct Running(Child);
-
-impl Running {
-    /// Starts it, and reads what it prints when it is ready.
-    fn start(arguments: &[&str]) -> (Self, DevnetInfo) {
-        let mut child = zeko(&["devnet", "--l1-slot", "200ms", "--l2-block", "100ms"])
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut stdout = child.stdout.take().unwrap();
-        let running = Self(child);
-        let mut text = Vec::new();
-        loop {
-            let mut byte = [0];
-            assert_eq!(
-                stdout.read(&mut byte).unwrap(),
-                1,
-                "ended: {}",
-                String::from_utf8_lossy(&text)
-            );
-            text.push(byte[0]);
-            if let Ok(info) = serde_json::from_slice(&text) {
-                return (running, info);
-            }
-        }
-    }
-
-    /// Asks it to stop, and returns its exit code.
-    fn signal(mut self, signal: &str) -> Option<i32> {
-        let pid = self.0.id().to_string();
-        assert!(Command::new("kill").args(["-s", signal, &pid]).status().unwrap().success());
-        self.0.wait().unwrap().code()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 #[test]
 fn a_newcomer_gets_two_layers_and_pays_somebody() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
-    let (running, info) = Running::start(&["--info-file", &path("info.json")]);
+    let running = Running::<DevnetInfo>::start(&mut devnet(&["--info-file", &path("info.json")]));
+    let info = &running.info;
     let key = path("key.json");
     let payer = succeed(
         zeko(&["account", "import", &key])
@@ -93,23 +36,17 @@ fn a_newcomer_gets_two_layers_and_pays_somebody() {
     let shown = succeed(&mut zeko(&show));
     // The creation fee of the L2 is a tenth of a MINA.
     assert!(shown.contains("balance      2.4\n"), "{shown}");
-    assert_eq!(running.signal("TERM"), Some(0));
     let written = std::fs::read(path("info.json")).unwrap();
     let written: DevnetInfo = serde_json::from_slice(&written).unwrap();
     assert_eq!(written.l2.graphql, info.l2.graphql);
-}
-
-fn pipe(text: &str, folder: &Path) -> Stdio {
-    let path = folder.join("stdin");
-    std::fs::write(&path, text).unwrap();
-    std::fs::File::open(path).unwrap().into()
+    assert_eq!(running.signal("TERM"), Some(0));
 }
 
 #[test]
 fn it_stops_on_interrupt_and_refuses_a_used_folder() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data").display().to_string();
-    let (running, _) = Running::start(&["--data-dir", &data]);
+    let running = Running::<DevnetInfo>::start(&mut devnet(&["--data-dir", &data]));
     assert_eq!(running.signal("INT"), Some(0));
     let again = zeko(&["devnet", "--data-dir", &data]).output().unwrap();
     assert_eq!(again.status.code(), Some(1));

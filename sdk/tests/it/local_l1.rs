@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use zeko_indexer::{GraphQlSource, Indexer, IndexerConfig};
 use zeko_sdk::{
     keys::{KeyPair, development_key},
-    local_l1::{Chain, Genesis, LocalL1, LocalL1Config, Node},
+    local_l1::{Chain, ChainError, Genesis, LocalL1, LocalL1Config, Node},
 };
 use zeko_sequencer::{
     Command,
@@ -169,6 +169,23 @@ async fn rollbacks_return_or_drop_commands() {
     node.produce().unwrap();
     assert_eq!(balance(&node, &bob), 103 * MINA);
     assert!(node.reorganise(100, false).is_err());
+}
+
+/// Ledgers are remembered for as many blocks as can be taken back, and no more.
+#[tokio::test]
+async fn old_blocks_stay() {
+    let node = Node::new(chain());
+    let first = node.submit(payment(&user(0), &user(1), MINA, 0)).await.unwrap();
+    for _ in 0..300 {
+        node.produce().unwrap();
+    }
+    let refused = node.reorganise(291, false).unwrap_err();
+    assert!(matches!(refused, ChainError::Depth { available: 290, got: 291 }), "{refused}");
+    assert_eq!(node.reorganise(290, false).unwrap().len(), 290);
+    assert_eq!(node.tip().height.get(), 301);
+    assert_eq!(node.transaction_status(&first), TransactionStatus::Included);
+    assert_eq!(node.block(BlockSelector::Height(2u32.into())).unwrap().commands.len(), 1);
+    assert_eq!(balance(&node, &user(1)), 101 * MINA);
 }
 
 /// A chain whose commands were reordered by a rollback is, as a ledger, the one it was before.

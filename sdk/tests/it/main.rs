@@ -1,5 +1,10 @@
 //! The local L1 and the command line through their front doors.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod abuse;
 mod command;
+mod docs;
+mod kit;
+mod l2;
 mod local_l1;
+mod operator;

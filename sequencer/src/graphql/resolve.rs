@@ -18,6 +18,8 @@ use mina_ledger::{
 use serde_json::{Value as Json, json};
 use tokio::sync::broadcast::error::RecvError;
 
+use zeko_http::check_selections;
+
 use super::{
     GraphqlError, account, block,
     definition::{Definition, Definitions, Field, base_name, type_ref},
@@ -30,6 +32,9 @@ use super::{
     transaction,
 };
 use crate::command::Command;
+
+/// The most that a query selects, fragments written out: an introspection needs some hundreds.
+const MAX_SELECTIONS: usize = 10_000;
 
 /// Most entries of a history.
 const MAX_HISTORY: usize = 500;
@@ -196,6 +201,7 @@ impl Api {
     /// [`ServerError`] if it does not parse.
     pub(super) fn prepare(&self, mut request: Request) -> Result<Request, ServerError> {
         let mut document = request.parsed_query()?.clone();
+        check_selections(&document, MAX_SELECTIONS)?;
         complete_selections(&mut document, &self.definitions);
         request.set_parsed_query(document);
         Ok(request)

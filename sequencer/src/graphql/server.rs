@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use async_graphql::{Data, Executor, Request as GraphqlRequest, Response as GraphqlResponse};
+use async_graphql::{
+    Data, Executor, Request as GraphqlRequest, Response as GraphqlResponse, ServerError,
+};
 use async_graphql_axum::{GraphQLProtocol, GraphQLWebSocket};
 use axum::{
     Router,
@@ -16,6 +18,7 @@ use futures_util::stream::{self, BoxStream, StreamExt};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 use tower_http::cors::CorsLayer;
+use zeko_http::{BodyLimits, BodyReader};
 
 use super::{Api, ApiLimits};
 
@@ -35,6 +38,10 @@ pub struct GraphqlConfig {
     pub max_subscriptions: usize,
     /// Milliseconds that the body of a request may take.
     pub body_timeout_ms: u64,
+    /// Bytes of all bodies at a time, but for the first 16 KiB of each.
+    pub body_budget_bytes: usize,
+    /// Operations of one WebSocket at a time.
+    pub max_operations: usize,
     /// Milliseconds that an answer may take.
     pub answer_timeout_ms: u64,
 }
@@ -49,12 +56,22 @@ impl Default for GraphqlConfig {
             max_concurrent_requests: 4096,
             max_subscriptions: 256,
             body_timeout_ms: 10_000,
+            body_budget_bytes: 64 << 20,
+            max_operations: 32,
             answer_timeout_ms: 60_000,
         }
     }
 }
 
 impl GraphqlConfig {
+    fn bodies(&self) -> BodyLimits {
+        BodyLimits {
+            bytes: self.max_body_bytes,
+            timeout: Duration::from_millis(self.body_timeout_ms),
+            budget: self.body_budget_bytes,
+        }
+    }
+
     /// The part that is about queries.
     pub fn limits(&self) -> ApiLimits {
         ApiLimits { depth: self.max_depth, complexity: self.max_complexity }
@@ -64,6 +81,7 @@ impl GraphqlConfig {
 struct Served {
     api: Api,
     config: GraphqlConfig,
+    bodies: BodyReader,
     requests: Semaphore,
     subscriptions: Arc<Semaphore>,
 }
@@ -73,6 +91,7 @@ pub fn graphql_router(api: Api, config: GraphqlConfig) -> Router {
     let served = Served {
         api,
         config,
+        bodies: BodyReader::new(config.bodies()),
         requests: Semaphore::new(config.max_concurrent_requests),
         subscriptions: Arc::new(Semaphore::new(config.max_subscriptions)),
     };
@@ -84,7 +103,7 @@ pub fn graphql_router(api: Api, config: GraphqlConfig) -> Router {
 
 /// An answer of GraphQL's form with a status other than 200.
 fn refuse(status: StatusCode, message: impl Into<String>) -> Response {
-    let error = async_graphql::ServerError::new(message, None);
+    let error = ServerError::new(message, None);
     (status, axum::Json(GraphqlResponse::from_errors(vec![error]))).into_response()
 }
 
@@ -102,19 +121,17 @@ async fn handle(State(served): State<Arc<Served>>, request: Request<Body>) -> Re
     if parts.method != axum::http::Method::POST {
         return refuse(StatusCode::METHOD_NOT_ALLOWED, "send queries with POST");
     }
-    let Ok(_slot) = served.requests.try_acquire() else {
-        return refuse(StatusCode::SERVICE_UNAVAILABLE, "too many requests at a time");
+    let body = match served.bodies.read(body).await {
+        Ok(body) => body,
+        Err(error) => return refuse(error.status(), error.message()),
     };
-    let body_timeout = Duration::from_millis(served.config.body_timeout_ms);
-    let body = axum::body::to_bytes(body, served.config.max_body_bytes);
-    let body = match tokio::time::timeout(body_timeout, body).await {
-        Ok(Ok(body)) => body,
-        Ok(Err(_)) => return refuse(StatusCode::PAYLOAD_TOO_LARGE, "the request is too long"),
-        Err(_) => return refuse(StatusCode::REQUEST_TIMEOUT, "the request takes too long"),
-    };
-    let request: GraphqlRequest = match serde_json::from_slice(&body) {
+    let request: GraphqlRequest = match serde_json::from_slice(&body.bytes) {
         Ok(request) => request,
         Err(error) => return refuse(StatusCode::BAD_REQUEST, format!("not a request: {error}")),
+    };
+    // Only what is there counts: whoever is slow to send takes nobody's place.
+    let Ok(_slot) = served.requests.try_acquire() else {
+        return refuse(StatusCode::SERVICE_UNAVAILABLE, "too many requests at a time");
     };
     let answer_timeout = Duration::from_millis(served.config.answer_timeout_ms);
     match tokio::time::timeout(answer_timeout, served.api.execute(request)).await {
@@ -137,7 +154,8 @@ fn subscribe(
         .max_message_size(max)
         .max_frame_size(max)
         .on_upgrade(move |socket| async move {
-            let executor = Prepared(served.api.clone());
+            let operations = Arc::new(Semaphore::new(served.config.max_operations));
+            let executor = Prepared { api: served.api.clone(), operations };
             GraphQLWebSocket::new(socket, executor, protocol)
                 .keepalive_timeout(Some(Duration::from_secs(300)))
                 .serve()
@@ -146,13 +164,16 @@ fn subscribe(
         })
 }
 
-/// The schema behind [`Api::prepare`].
+/// The schema behind [`Api::prepare`], with as many operations at a time as one client may have.
 #[derive(Clone)]
-struct Prepared(Api);
+struct Prepared {
+    api: Api,
+    operations: Arc<Semaphore>,
+}
 
 impl Executor for Prepared {
     async fn execute(&self, request: GraphqlRequest) -> GraphqlResponse {
-        self.0.execute(request).await
+        self.api.execute(request).await
     }
 
     fn execute_stream(
@@ -160,11 +181,18 @@ impl Executor for Prepared {
         request: GraphqlRequest,
         session: Option<Arc<Data>>,
     ) -> BoxStream<'static, GraphqlResponse> {
-        match self.0.prepare(request) {
+        let fail = |error| stream::iter([GraphqlResponse::from_errors(vec![error])]).boxed();
+        let Ok(slot) = Arc::clone(&self.operations).try_acquire_owned() else {
+            return fail(ServerError::new("too many operations at a time", None));
+        };
+        match self.api.prepare(request) {
             Ok(request) => {
-                self.0.schema.execute_stream_with_session_data(request, session.unwrap_or_default())
+                let session = session.unwrap_or_default();
+                let answers = self.api.schema.execute_stream_with_session_data(request, session);
+                // The place is free when the stream is dropped.
+                answers.inspect(move |_| _ = &slot).boxed()
             }
-            Err(error) => stream::iter([GraphqlResponse::from_errors(vec![error])]).boxed(),
+            Err(error) => fail(error),
         }
     }
 }

@@ -424,3 +424,79 @@ async fn a_graphql_client_sends_and_sees_its_command() {
     );
     stop(sequencer).await;
 }
+
+/// A WebSocket of JSON-RPC that asks for every pre-confirmation and reads none of them.
+async fn lazy_subscriber(address: std::net::SocketAddr) -> tokio::net::TcpStream {
+    use tokio::io::AsyncWriteExt;
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let upgrade = "GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+        sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    stream.write_all(upgrade.as_bytes()).await.unwrap();
+    let request = json!({
+        "jsonrpc": "2.0", "id": 1, "method": "zeko_subscribePreConfirmations", "params": [],
+    });
+    stream.write_all(&crate::server::frame(&request.to_string())).await.unwrap();
+    stream
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sockets_and_slow_subscribers_are_in_nobodys_way() {
+    let dir = Directory::new();
+    let mut config = config(&dir.0);
+    config.rpc.max_connections = 2;
+    let sequencer = start(config).await.unwrap();
+    let address = sequencer.addresses().rpc;
+    let mut lazy = lazy_subscriber(address).await;
+    crate::server::read_until(&mut lazy, "101 Switching").await;
+    let _another = lazy_subscriber(address).await;
+    // No more WebSockets, and as many requests as before.
+    let mut third = lazy_subscriber(address).await;
+    crate::server::read_until(&mut third, "HTTP/1.1 429").await;
+    for nonce in 0..60 {
+        let payment = payment_json(&payment_of(0, nonce, 7, FEE));
+        let sent = rpc(address, "zeko_sendPayment", json!([payment])).await;
+        assert!(sent["result"].is_string(), "{sent}");
+    }
+    let last = Command::Signed(payment_of(0, 59, 7, FEE)).hash();
+    settled(sequencer.handle(), &last).await;
+    // All of it is there, once somebody reads.
+    crate::server::read_until(&mut lazy, &last.to_base58()).await;
+    stop(sequencer).await;
+}
+
+/// More than the mempool holds, from everybody at the same time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_fills_the_mempool_and_no_more() {
+    let dir = Directory::new();
+    let mut config = config(&dir.0);
+    // Nothing is executed in the meantime.
+    config.block_ms = 3_600_000;
+    config.tick_ms = 3_600_000;
+    config.pool.max_commands = 50;
+    let sequencer = start(config).await.unwrap();
+    let address = sequencer.addresses().rpc;
+    let payments = |from: u64, fee: u64| {
+        let one = |nonce| json!({ "payment": payment_json(&payment_of(from, nonce, 1, fee)) });
+        json!([(0..20).map(one).collect::<Vec<_>>()])
+    };
+    let flood = (0..9).map(|from| rpc(address, "zeko_sendMany", payments(from, 1_000_000_000)));
+    let answers = futures_util::future::join_all(flood).await;
+    let results: Vec<&Value> =
+        answers.iter().flat_map(|a| a["result"].as_array().unwrap()).collect();
+    let taken = results.iter().filter(|one| one["hash"].is_string()).count();
+    let reasons: Vec<&str> = results.iter().filter_map(|one| one["error"].as_str()).collect();
+    assert_eq!((taken, taken + reasons.len()), (50, 180));
+    let expected = ["mempool is full", "Invalid_nonce", "Insufficient_fee"];
+    for reason in reasons {
+        assert!(expected.iter().any(|expected| reason.contains(expected)), "{reason}");
+    }
+    // Whoever pays more has a place, and the number stays.
+    let better = rpc(address, "zeko_sendMany", payments(9, 5_000_000_000)).await;
+    let better = better["result"].as_array().unwrap();
+    assert!(better.iter().all(|one| one["hash"].is_string()), "{better:?}");
+    let token = format!("authorization: Bearer {TOKEN}\r\n");
+    let admin = sequencer.addresses().admin.unwrap();
+    let state = json_of(&exchange(admin, &http("GET", "/status", &token, "")).await);
+    assert_eq!(state["mempool"]["commands"], 50, "{state}");
+    stop(sequencer).await;
+}

@@ -8,10 +8,8 @@ use tokio::{
     net::TcpStream,
 };
 use tokio_util::sync::CancellationToken;
-use zeko_sequencer::{
-    graphql::{Api, ApiLimits, GraphqlConfig, MinaNode, NodeEvent, graphql_router},
-    http::{HttpLimits, HttpServer},
-};
+use zeko_http::{HttpLimits, HttpServer};
+use zeko_sequencer::graphql::{Api, ApiLimits, GraphqlConfig, MinaNode, NodeEvent, graphql_router};
 
 use crate::{
     fixture::StillNode,
@@ -105,7 +103,7 @@ async fn more_requests_than_allowed_are_refused() {
 }
 
 /// A text frame of a client, masked with zeros.
-fn frame(text: &str) -> Vec<u8> {
+pub(crate) fn frame(text: &str) -> Vec<u8> {
     let mut frame = vec![0x81, 0xfe];
     frame.extend((text.len() as u16).to_be_bytes());
     frame.extend([0; 4]);
@@ -114,7 +112,7 @@ fn frame(text: &str) -> Vec<u8> {
 }
 
 /// Reads until `needle` has come.
-async fn read_until(stream: &mut TcpStream, needle: &str) -> String {
+pub(crate) async fn read_until(stream: &mut TcpStream, needle: &str) -> String {
     let mut seen = Vec::new();
     let mut buffer = [0; 4096];
     loop {
@@ -130,9 +128,8 @@ async fn read_until(stream: &mut TcpStream, needle: &str) -> String {
     }
 }
 
-#[tokio::test]
-async fn subscriptions_tell_of_blocks() {
-    let (server, node) = start(GraphqlConfig::default(), HttpLimits::default()).await;
+/// A WebSocket of GraphQL, ready for operations.
+async fn open_socket(server: &HttpServer) -> TcpStream {
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     let upgrade = "GET /graphql HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
         sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
@@ -141,10 +138,44 @@ async fn subscriptions_tell_of_blocks() {
     read_until(&mut stream, "101 Switching Protocols").await;
     stream.write_all(&frame(&json!({ "type": "connection_init" }).to_string())).await.unwrap();
     read_until(&mut stream, "connection_ack").await;
+    stream
+}
+
+async fn subscribe(stream: &mut TcpStream, id: u32) {
     let query =
         "subscription { newBlock { stateHash protocolState { consensusState { blockHeight } } } }";
-    let subscribe: Value = json!({ "id": "1", "type": "subscribe", "payload": { "query": query } });
+    let id = id.to_string();
+    let subscribe: Value = json!({ "id": id, "type": "subscribe", "payload": { "query": query } });
     stream.write_all(&frame(&subscribe.to_string())).await.unwrap();
+}
+
+#[tokio::test]
+async fn one_client_has_so_many_operations_at_a_time() {
+    let config = GraphqlConfig { max_operations: 2, ..GraphqlConfig::default() };
+    let (server, node) = start(config, HttpLimits::default()).await;
+    let mut stream = open_socket(&server).await;
+    for id in 1..=3 {
+        subscribe(&mut stream, id).await;
+    }
+    read_until(&mut stream, "too many operations at a time").await;
+    assert_eq!(node.events.receiver_count(), 2);
+    // What is over makes place.
+    let complete = json!({ "id": "1", "type": "complete" }).to_string();
+    stream.write_all(&frame(&complete)).await.unwrap();
+    while node.events.receiver_count() == 2 {
+        tokio::task::yield_now().await;
+    }
+    subscribe(&mut stream, 4).await;
+    while node.events.receiver_count() == 1 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn subscriptions_tell_of_blocks() {
+    let (server, node) = start(GraphqlConfig::default(), HttpLimits::default()).await;
+    let mut stream = open_socket(&server).await;
+    subscribe(&mut stream, 1).await;
     while node.events.receiver_count() == 0 {
         tokio::task::yield_now().await;
     }

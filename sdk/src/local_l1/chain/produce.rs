@@ -17,7 +17,7 @@ use zeko_sequencer::{
     graphql::{self, Block, Included},
 };
 
-use super::{Chain, ChainError, Link, MAX_COMMANDS, Pooled};
+use super::{Chain, ChainError, K, MAX_COMMANDS, Pooled};
 
 /// A command after the first pass.
 struct Applied {
@@ -47,18 +47,23 @@ impl Chain {
         let tip = self.tip();
         let slot = slot.max(Slot::new(tip.slot.get().saturating_add(1)));
         let context = self.context(&tip.view, slot);
-        let mut ledger = FullLedger::clone(&self.last().ledger);
+        let mut ledger = FullLedger::clone(&self.ledger());
         let FirstPass { applied, left, fees } = first_pass(&mut ledger, &self.pool, &context);
         let fee_transfers = self.pay_producer(&mut ledger, Amount::new(fees), &context)?;
         let commands = applied
             .into_iter()
             .map(|applied| applied.finish(&mut ledger, &context))
             .collect::<Result<Vec<_>, _>>()?;
-        let link = self.link(&tip, slot, ledger, commands, fee_transfers)?;
-        let (block, index) = (Arc::clone(&link.block), self.links.len());
+        let root = ledger.root()?;
+        let block = Arc::new(self.block_on(&tip, slot, root, commands, fee_transfers));
+        let index = self.blocks.len();
         self.by_hash.insert(block.state_hash, index);
         self.included.extend(block.commands.iter().map(|included| (included.hash, index)));
-        self.links.push(link);
+        self.blocks.push(Arc::clone(&block));
+        self.ledgers.push_back(Arc::new(ledger));
+        if self.ledgers.len() > K as usize + 1 {
+            self.ledgers.pop_front();
+        }
         self.pool = left;
         self.respeculate(slot);
         Ok(block)
@@ -87,15 +92,14 @@ impl Chain {
         Ok(vec![graphql::FeeTransfer { recipient: receiver, fee: fees, via_coinbase: false }])
     }
 
-    fn link(
+    fn block_on(
         &self,
         tip: &Block,
         slot: Slot,
-        mut ledger: FullLedger,
+        ledger_hash: Fp,
         commands: Vec<Included>,
         fee_transfers: Vec<graphql::FeeTransfer>,
-    ) -> Result<Link, ChainError> {
-        let ledger_hash = ledger.root()?;
+    ) -> Block {
         let height = Length::new(tip.height.get().saturating_add(1));
         let result = |included: &Included| Fp::from(included.failures.is_some());
         let header = BlockHeader {
@@ -110,7 +114,7 @@ impl Chain {
         let mut view = tip.view;
         view.blockchain_length = height;
         view.global_slot_since_genesis = slot;
-        let block = Block {
+        Block {
             state_hash: header.digest(),
             parent: tip.state_hash,
             height,
@@ -123,8 +127,7 @@ impl Chain {
             coinbase: self.genesis.coinbase,
             coinbase_receiver: Some(self.genesis.producer),
             fee_transfers,
-        };
-        Ok(Link { block: Arc::new(block), ledger: Arc::new(ledger) })
+        }
     }
 
     /// Replaces the last `depth` blocks by as many others in the same slots. Their commands go back
@@ -132,22 +135,23 @@ impl Chain {
     /// `drop_commands`. Returns the new blocks.
     ///
     /// # Errors
-    /// [`ChainError::Depth`] if there are not so many after genesis.
+    /// [`ChainError::Depth`] for more than there are after genesis, and for more than 290.
     pub fn reorganise(
         &mut self,
         depth: usize,
         drop_commands: bool,
     ) -> Result<Vec<Arc<Block>>, ChainError> {
-        let available = self.links.len() - 1;
+        let available = self.ledgers.len() - 1;
         if depth > available {
             return Err(ChainError::Depth { available, got: depth });
         }
-        let unwound = self.links.split_off(self.links.len() - depth);
+        let unwound = self.blocks.split_off(self.blocks.len() - depth);
+        self.ledgers.truncate(self.ledgers.len() - depth);
         self.forks += 1;
         let mut pool = Vec::new();
-        for link in &unwound {
-            self.by_hash.remove(&link.block.state_hash);
-            for included in &link.block.commands {
+        for block in &unwound {
+            self.by_hash.remove(&block.state_hash);
+            for included in &block.commands {
                 self.included.remove(&included.hash);
                 if !drop_commands {
                     let command = Command::clone(&included.command);
@@ -157,7 +161,7 @@ impl Chain {
         }
         pool.append(&mut self.pool);
         self.pool = pool;
-        let slots = unwound.iter().map(|link| link.block.slot);
+        let slots = unwound.iter().map(|block| block.slot);
         slots.map(|slot| self.produce(slot)).collect()
     }
 }

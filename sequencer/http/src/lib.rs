@@ -1,4 +1,15 @@
 //! HTTP servers that slow, greedy and silent clients cannot hold up.
+//!
+//! - A head has to come in time, a body too ([`BodyReader`]), and answers have to be read.
+//! - Connections are bounded. When there is no place, the one that has been waiting for its client
+//!   for longest is closed: whoever sends a request and reads the answer is not kept out by those
+//!   who only connect.
+//! - Bodies are bounded, each and all together.
+//! - GraphQL documents are bounded with their fragments written out ([`SelectionLimit`]).
+
+mod body;
+mod connections;
+mod selections;
 
 use std::{
     io,
@@ -10,6 +21,10 @@ use std::{
 };
 
 use axum::Router;
+use hyper::{
+    body::Incoming,
+    service::{Service, service_fn},
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
@@ -23,10 +38,14 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+pub use body::{BodyError, BodyLimits, BodyReader, WholeBody, with_whole_bodies};
+use connections::{Connection, Connections, Watched};
+pub use selections::{SelectionLimit, check_selections};
+
 /// What a server allows.
 #[derive(Clone, Copy, Debug)]
 pub struct HttpLimits {
-    /// Connections at a time; more wait to be accepted.
+    /// Connections at a time; one more takes the place of one that waits for its client.
     pub connections: usize,
     /// How long the head of a request may take.
     pub header_timeout: Duration,
@@ -93,11 +112,8 @@ async fn accept(
     token: CancellationToken,
 ) -> io::Result<()> {
     let slots = Arc::new(Semaphore::new(limits.connections));
+    let connections = Arc::new(Connections::default());
     loop {
-        let slot = tokio::select! {
-            () = token.cancelled() => return Ok(()),
-            slot = Arc::clone(&slots).acquire_owned() => slot.map_err(io::Error::other)?,
-        };
         let accepted = tokio::select! {
             () = token.cancelled() => return Ok(()),
             accepted = listener.accept() => accepted,
@@ -107,29 +123,54 @@ async fn accept(
             // The client is gone already, or files have run out for now.
             Err(error) => {
                 tracing::debug!(%error, "accept");
+                connections.evict();
                 tokio::time::sleep(Duration::from_millis(10)).await;
                 continue;
             }
         };
-        let (router, token) = (router.clone(), token.clone());
+        if slots.available_permits() == 0 {
+            connections.evict();
+        }
+        let slot = tokio::select! {
+            () = token.cancelled() => return Ok(()),
+            slot = Arc::clone(&slots).acquire_owned() => slot.map_err(io::Error::other)?,
+        };
+        let (router, token, connection) = (router.clone(), token.clone(), connections.add());
         tokio::spawn(async move {
-            serve(stream, router, limits, token).await;
+            serve(stream, router, limits, token, &connection).await;
+            connection.close();
             drop(slot);
         });
     }
 }
 
-async fn serve(stream: TcpStream, router: Router, limits: HttpLimits, token: CancellationToken) {
+async fn serve(
+    stream: TcpStream,
+    router: Router,
+    limits: HttpLimits,
+    token: CancellationToken,
+    state: &Arc<Connection>,
+) {
     let _ = stream.set_nodelay(true);
     let io = TokioIo::new(Impatient::new(stream, limits.write_timeout));
+    let service = service_fn(|request: hyper::Request<Incoming>| {
+        let watched = request.map(|body| Watched::new(body, Arc::clone(state)));
+        let answer = tower_service(router.clone(), watched);
+        async move {
+            let answer = answer.await;
+            state.waits();
+            answer
+        }
+    });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
-        .serve_connection(io, TowerToHyperService::new(router))
+        .serve_connection(io, service)
         .with_upgrades();
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
+        () = state.evicted.cancelled() => return,
         () = token.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
@@ -138,6 +179,14 @@ async fn serve(stream: TcpStream, router: Router, limits: HttpLimits, token: Can
     if let Err(error) = ended {
         tracing::debug!(%error, "connection");
     }
+}
+
+/// A router never refuses to be called.
+async fn tower_service(
+    router: Router,
+    request: hyper::Request<Watched<Incoming>>,
+) -> Result<axum::response::Response, std::convert::Infallible> {
+    TowerToHyperService::new(router).call(request).await
 }
 
 /// A stream that fails when its peer does not read for too long.
