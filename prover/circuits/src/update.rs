@@ -210,6 +210,7 @@ fn sample_body(era: Era) -> Body {
 }
 
 /// The account of the update, which is in the ledger before it, or whose leaf there is empty.
+#[allow(clippy::too_many_arguments)] // all that an account is found and opened by
 fn load<I>(
     cs: &mut Cs<I>,
     era: Era,

@@ -188,7 +188,7 @@ fn other_witnesses_of_an_update() {
         update.witness.account.nonce = update.witness.account.nonce.successor();
     });
     refused("account", &|update| update.witness.account.receipt_chain_hash += Fp::ONE);
-    // Taken as new where it is, and the account of the empty key where nothing is.
+    // Taken as new where it is.
     refused("account", &|update| {
         let id = update.witness.account.id();
         update.witness.is_new = true;

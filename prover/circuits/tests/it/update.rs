@@ -160,7 +160,7 @@ fn rows() {
     };
     let regions = ["stack", "signature", "account", "checks", "changes", "write", "settle"];
     assert_eq!(regions.map(region), [571, 299, 802, 158, 315, 701, 67]);
-    assert_eq!(lab.circuit.rows(), 3065);
+    assert_eq!(lab.circuit.rows(), 3088);
 }
 
 #[test]
