@@ -101,7 +101,6 @@ async fn break_graphql(address: SocketAddr, root: &str, field: &str, costly: &st
         doubling(20),
         doubling(28),
         format!("{{ {} }}", "... { ".repeat(10_000)),
-        format!("{{ {field} {} }}", "@skip(if: true) ".repeat(10_000)),
     ] {
         let shown: String = query.chars().take(60).collect();
         let request = json!({ "query": query }).to_string();

@@ -75,7 +75,6 @@ fn run(pages: &[&str], least: usize) {
     for (said, port) in PORTS.iter().zip(&ports) {
         script = script.replace(&said.to_string(), &port.to_string());
     }
-    let node = format!("http://127.0.0.1:{}/graphql", ports[0]);
     let output = Command::new("bash")
         .args(["-c", &script])
         .current_dir(Path::new(folder.path()))
@@ -84,7 +83,6 @@ fn run(pages: &[&str], least: usize) {
         .env("ZEKO_SEQUENCER_GRAPHQL_LISTEN", format!("127.0.0.1:{}", ports[0]))
         .env("ZEKO_SEQUENCER_RPC_LISTEN", format!("127.0.0.1:{}", ports[1]))
         .env("ZEKO_SEQUENCER_HEALTH_LISTEN", format!("127.0.0.1:{}", ports[2]))
-        .env("ZEKO_NODE_URL", node)
         .output()
         .unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
