@@ -28,7 +28,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) enum AttestJob {
     /// A block was decided and stored.
-    Decided(Height),
+    Decided,
     /// Attestations came with votes.
     Received(Vec<SignedAttestation>),
     /// A batch was executed, and is what it claims to be.
@@ -119,7 +119,7 @@ impl Attestor {
         self.recover()?;
         while let Ok(job) = jobs.recv() {
             match job {
-                AttestJob::Decided(height) => self.decided(height)?,
+                AttestJob::Decided => self.catch_up()?,
                 AttestJob::Received(attestations) => self.received(&attestations)?,
                 AttestJob::Executed(attestation) => self.executed(*attestation)?,
             }
@@ -133,7 +133,7 @@ impl Attestor {
         (power_of(&self.committee, &key) > 0).then_some(key)
     }
 
-    /// Attestations that were made but not recorded, and blobs of the last block.
+    /// Attestations that were made but not recorded, and blocks that were not looked at.
     fn recover(&mut self) -> Result<(), DaError> {
         let own = self.own();
         for attestation in self.store.unrecorded()? {
@@ -141,11 +141,20 @@ impl Attestor {
                 self.pending.add(attestation, Some(attestation.key) == own);
             }
         }
-        let tip = self.store.tip()?;
-        if tip.0 > 0 {
-            self.decided(tip)?;
-        }
+        self.catch_up()?;
         (self.wake)();
+        Ok(())
+    }
+
+    /// Looks at every block that has been decided and not looked at: after a crash, those that this
+    /// thread had not come to.
+    fn catch_up(&mut self) -> Result<(), DaError> {
+        let mut seen = self.store.attested()?;
+        while seen < self.store.tip()? {
+            seen = Height(seen.0.max(self.store.base()?.0.saturating_sub(1)) + 1);
+            self.decided(seen)?;
+            self.store.put_attested(seen)?;
+        }
         Ok(())
     }
 

@@ -9,6 +9,7 @@
 
 pub mod api;
 mod app;
+mod assembly;
 mod attest;
 mod block;
 mod client;

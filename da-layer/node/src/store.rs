@@ -17,7 +17,8 @@
 //! | `signed` | what may be signed once | digest, signature |
 //! | `refusals` | commitment, height, place | why a batch was refused |
 //! | `waiting` | commitment | what a batch waits for |
-//! | `evidence` | number | two messages that contradict each other |
+//! | `evidence` | hash | two messages that contradict each other |
+//! | `progress` | `attested` | up to which height blocks have been looked at |
 
 use std::{
     fs,
@@ -154,6 +155,7 @@ pub(crate) struct Store {
     refusals: sled::Tree,
     waiting: sled::Tree,
     evidence: sled::Tree,
+    progress: sled::Tree,
 }
 
 /// Makes a file durable before it has its name.
@@ -223,6 +225,7 @@ impl Store {
             refusals: tree("refusals")?,
             waiting: tree("waiting")?,
             evidence: tree("evidence")?,
+            progress: tree("progress")?,
             database,
         })
     }
@@ -661,6 +664,23 @@ impl Store {
     pub(crate) fn waiting(&self, commitment: &DataCommitment) -> Result<Option<String>> {
         let reason = self.waiting.get(commitment.to_bytes())?;
         Ok(reason.map(|reason| String::from_utf8_lossy(&reason).into_owned()))
+    }
+
+    /// Up to which height the attestor has looked at blocks.
+    ///
+    /// # Errors
+    /// [`DaError`].
+    pub(crate) fn attested(&self) -> Result<Height> {
+        Ok(self.progress.get("attested")?.map_or(Height(0), |height| height_of(&height)))
+    }
+
+    /// Keeps up to which height the attestor has looked at blocks.
+    ///
+    /// # Errors
+    /// [`DaError`].
+    pub(crate) fn put_attested(&self, height: Height) -> Result<()> {
+        self.progress.insert("attested", &height.0.to_be_bytes())?;
+        Ok(())
     }
 
     /// Keeps evidence, once.
