@@ -8,9 +8,10 @@ use mina_ledger::{
         ReadError, read_signed_command, read_zkapp_command, write_signed_command,
         write_zkapp_command,
     },
-    hash::{Input, TransactionHash},
+    hash::TransactionHash,
     rollup::{
-        Attestation, ChainId, DataCommitment, DepositAction, Hashed, MessageReceipt, RefundReason,
+        Attestation, ChainId, CommandReceipt, DataCommitment, DepositAction, Hashed,
+        MessageReceipt, RefundReason,
     },
     types::{Era, Length, PublicKey, SignedCommand, Slot, ZkappCommand},
 };
@@ -63,23 +64,6 @@ impl Command {
             Self::Zkapp(command) => TransactionHash::of_zkapp_command(command),
             Self::Signed(command) => TransactionHash::of_signed_command(&command.payload),
         }
-    }
-}
-
-/// What became of a command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CommandReceipt {
-    /// Whether it was applied in full; else only its fee was paid.
-    pub applied: bool,
-    /// The outbox after it: for a withdrawal, what its place in the outbox is shown with.
-    pub outbox: Fp,
-}
-
-impl Hashed for CommandReceipt {
-    const PREFIX: &'static str = "ZekoCommandReceipt";
-
-    fn append(&self, input: &mut Input) {
-        input.add(&self.applied).field(self.outbox);
     }
 }
 

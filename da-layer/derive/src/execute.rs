@@ -13,8 +13,8 @@ use mina_ledger::{
         check_zkapp_command,
     },
     rollup::{
-        BlockHeader, BridgeParameters, BridgeRule, ChainId, DataCommitment, DepositAction, Hashed,
-        MessageReceipt, apply_deposit, apply_unopened, bridge_id,
+        BlockHeader, BridgeParameters, BridgeRule, ChainId, CommandReceipt, DataCommitment,
+        DepositAction, Hashed, MessageReceipt, apply_deposit, apply_unopened, bridge_id,
     },
     signature::{BatchItem, SignatureError, verify_batch},
     types::{
@@ -22,7 +22,7 @@ use mina_ledger::{
     },
 };
 
-use crate::batch::{Batch, Block, Command, CommandReceipt, Item};
+use crate::batch::{Batch, Block, Command, Item};
 
 /// The version of the protocol that this crate implements.
 pub(crate) const PROTOCOL_VERSION: u32 = 1;

@@ -21,9 +21,7 @@ mod execute;
 mod pipeline;
 mod proof;
 
-pub use batch::{
-    Batch, BatchError, BatchHeader, Block, Command, CommandReceipt, Item, MAX_BATCH_BYTES,
-};
+pub use batch::{Batch, BatchError, BatchHeader, Block, Command, Item, MAX_BATCH_BYTES};
 pub use builder::{BatchBuilder, BlockBuilder};
 pub use certificate::{Certificate, CertificateError, CertificateStatement, Expectation};
 pub use codec::{DecodeError, Reader, Wire, Writer};

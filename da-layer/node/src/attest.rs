@@ -12,7 +12,7 @@ use mina_ledger::{
     signature::{BatchItem, verify_batch},
     types::{Era, PublicKey},
 };
-use zeko_derive::{Batch, Certificate, CertificateStatement, EntryKind, Wire, Writer};
+use zeko_derive::{Batch, Certificate, CertificateStatement, EntryKind, Wire};
 
 use crate::{
     block::{SignedAttestation, power_of},
@@ -20,7 +20,9 @@ use crate::{
     crash,
     error::DaError,
     events::{DaEvent, Events},
+    evidence::{AttestationEvidence, attested_place},
     keys::ValidatorKeys,
+    metrics::Metrics,
     store::{ReadError, Store},
 };
 
@@ -28,7 +30,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) enum AttestJob {
     /// A block was decided and stored.
-    Decided(Height),
+    Decided,
     /// Attestations came with votes.
     Received(Vec<SignedAttestation>),
     /// A batch was executed, and is what it claims to be.
@@ -106,6 +108,7 @@ pub(crate) struct Attestor {
     pub(crate) keys: Option<ValidatorKeys>,
     pub(crate) pending: Pending,
     pub(crate) events: Events,
+    pub(crate) metrics: Metrics,
     /// Told whenever something may have become possible.
     pub(crate) wake: Arc<dyn Fn() + Send + Sync>,
 }
@@ -119,7 +122,7 @@ impl Attestor {
         self.recover()?;
         while let Ok(job) = jobs.recv() {
             match job {
-                AttestJob::Decided(height) => self.decided(height)?,
+                AttestJob::Decided => self.catch_up()?,
                 AttestJob::Received(attestations) => self.received(&attestations)?,
                 AttestJob::Executed(attestation) => self.executed(*attestation)?,
             }
@@ -133,7 +136,7 @@ impl Attestor {
         (power_of(&self.committee, &key) > 0).then_some(key)
     }
 
-    /// Attestations that were made but not recorded, and blobs of the last block.
+    /// Attestations that were made but not recorded, and blocks that were not looked at.
     fn recover(&mut self) -> Result<(), DaError> {
         let own = self.own();
         for attestation in self.store.unrecorded()? {
@@ -141,11 +144,20 @@ impl Attestor {
                 self.pending.add(attestation, Some(attestation.key) == own);
             }
         }
-        let tip = self.store.tip()?;
-        if tip.0 > 0 {
-            self.decided(tip)?;
-        }
+        self.catch_up()?;
         (self.wake)();
+        Ok(())
+    }
+
+    /// Looks at every block that has been decided and not looked at: after a crash, those that this
+    /// thread had not come to.
+    fn catch_up(&mut self) -> Result<(), DaError> {
+        let mut seen = self.store.attested()?;
+        while seen < self.store.tip()? {
+            seen = Height(seen.0.max(self.store.base()?.0.saturating_sub(1)) + 1);
+            self.decided(seen)?;
+            self.store.put_attested(seen)?;
+        }
         Ok(())
     }
 
@@ -247,10 +259,36 @@ impl Attestor {
             }
         }
         for attestation in verified(&new) {
+            self.look_for_another(&attestation)?;
             if self.store.put_attestation(&attestation)? {
                 self.pending.add(attestation, false);
                 self.certified(&attestation)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Keeps evidence if the validator has attested another batch with the same number.
+    fn look_for_another(&self, new: &SignedAttestation) -> Result<(), DaError> {
+        let statement = self.store.statement(&new.commitment)?;
+        let Some(statement @ CertificateStatement::Batch(attestation)) = statement else {
+            return Ok(());
+        };
+        let earlier =
+            self.store.put_attested_by(&attested_place(&attestation), &new.key, &new.commitment)?;
+        let Some(earlier) = earlier.filter(|earlier| *earlier != new.commitment) else {
+            return Ok(());
+        };
+        let signatures = self.store.attestations(&earlier, new.epoch)?;
+        let signature = signatures.iter().find(|(key, _)| *key == new.key).map(|(_, s)| *s);
+        let (Some(signature), Some(other)) = (signature, self.store.statement(&earlier)?) else {
+            return Ok(());
+        };
+        let signed = [(other, signature), (statement, new.signature)];
+        let evidence = AttestationEvidence { key: new.key, signed };
+        if self.store.put_evidence(&evidence.encode())? {
+            tracing::warn!(validator = new.key.to_base58(), "two batches with one number attested");
+            self.metrics.evidence.inc();
         }
         Ok(())
     }
@@ -298,19 +336,13 @@ pub(crate) fn sign_once(
     keys: &ValidatorKeys,
 ) -> Result<mina_ledger::types::Signature, SignOnceError> {
     let statement = CertificateStatement::Batch(*attestation);
-    let Attestation {
-        l1_network, rollup_account, chain, committee_epoch, generation, batch, ..
-    } = attestation;
-    let mut place = Writer::new();
-    place.put(l1_network).put(rollup_account).put(chain);
-    place.put(committee_epoch).put(generation).put(batch);
-    let place = place.into_bytes();
+    let place = attested_place(attestation);
     let digest = statement.digest().to_bytes();
     let damaged = |error| DaError::damaged("record of signatures", error);
     if let Some(record) = store.signed.get(&place).map_err(DaError::from)? {
         let (signed, signature) = record.split_at_checked(32).unwrap_or_default();
         if signed != digest {
-            let (batch, generation) = (*batch, *generation);
+            let Attestation { batch, generation, .. } = *attestation;
             return Err(SignOnceError::Conflict { batch, generation });
         }
         return Ok(Wire::from_bytes(signature).map_err(damaged)?);
@@ -340,9 +372,10 @@ pub(crate) fn certificate(
 #[cfg(test)]
 mod tests {
     use mina_curves::{Fp, Fq};
-    use mina_ledger::types::PrivateKey;
+    use mina_ledger::{rollup::CommitteeMember, types::PrivateKey};
 
     use super::*;
+    use crate::evidence::{Culprit, verify_evidence};
 
     fn attestation(target: u64, generation: u32) -> Attestation {
         let chain = ChainId::new("test").unwrap();
@@ -371,6 +404,65 @@ mod tests {
             data: Default::default(),
             byte_length: 0,
         }
+    }
+
+    #[test]
+    fn who_attests_two_batches_with_one_number_is_convicted() {
+        let dir = std::env::temp_dir().join(format!("zeko-da-twice-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&dir);
+        let store = Store::open(&dir).unwrap();
+        let keys: Vec<_> = (5..8u64).map(|n| PrivateKey::new(Fq::from(n)).unwrap()).collect();
+        let member = |key: &PrivateKey| CommitteeMember { key: key.to_public_key(), power: 1 };
+        let mut attestor = Attestor {
+            store: store.clone(),
+            chain: ChainId::new("test").unwrap(),
+            epoch: 0,
+            committee: Committee::new(keys.iter().map(member).collect()).unwrap(),
+            keys: None,
+            pending: Pending::default(),
+            events: Events::default(),
+            metrics: Metrics::default(),
+            wake: Arc::new(|| ()),
+        };
+        let other = |data: &[u8], batch| Attestation {
+            data: mina_ledger::rollup::DataCommitment::new(data),
+            batch,
+            ..attestation(2, 0)
+        };
+        let statements = [other(b"one", 3), other(b"two", 3), other(b"three", 4)];
+        let statements = statements.map(CertificateStatement::Batch);
+        let mut sign = |key: &PrivateKey, statement: &CertificateStatement| {
+            store.put_statement(statement).unwrap();
+            let (commitment, signature) = (statement.commitment(), statement.sign(key).unwrap());
+            let key = key.to_public_key();
+            let signed = SignedAttestation { commitment, epoch: 0, key, signature };
+            attestor.received(&[signed]).unwrap();
+            signed
+        };
+        // Different validators, and different numbers.
+        sign(&keys[0], &statements[0]);
+        sign(&keys[1], &statements[1]);
+        sign(&keys[0], &statements[2]);
+        assert!(store.evidence().unwrap().is_empty());
+        sign(&keys[0], &statements[1]);
+        let evidence = store.evidence().unwrap();
+        let [evidence] = evidence.as_slice() else { panic!("{evidence:?}") };
+        let chain = ChainId::new("test").unwrap();
+        let culprit = Culprit::Attestor(keys[0].to_public_key());
+        assert_eq!(verify_evidence(evidence, chain), Ok(culprit));
+        for at in 0..evidence.len() {
+            let mut forged = evidence.clone();
+            forged[at] ^= 1;
+            verify_evidence(&forged, chain).unwrap_err();
+        }
+        let signature = |index: usize| statements[index].sign(&keys[0]).unwrap();
+        for (first, second) in [(0, 0), (0, 2)] {
+            let signed = [first, second].map(|index| (statements[index], signature(index)));
+            let fine = AttestationEvidence { key: keys[0].to_public_key(), signed };
+            verify_evidence(&fine.encode(), chain).unwrap_err();
+        }
+        drop(store);
+        std::fs::remove_dir_all(&dir).unwrap();
     }
 
     #[test]

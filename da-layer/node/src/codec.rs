@@ -24,7 +24,7 @@ use zeko_derive::{DecodeError, Reader, Wire, Writer};
 use crate::{
     MAX_BLOCK_BYTES, MAX_EXTENSION_BYTES,
     context::{
-        Address, Announcement, BlockId, DaContext, Height, Part, PartStart, Proposal, Value, Vote,
+        Address, Announcement, BlockId, DaContext, Height, Part, PartHeader, Proposal, Value, Vote,
         VoteExtension,
     },
     keys::ConsensusSignature,
@@ -268,11 +268,11 @@ pub(crate) fn commit(r: &mut Reader<'_>) -> Result<ExtendedCommitCertificate<DaC
     })
 }
 
-pub(crate) fn put_start(start: &PartStart, w: &mut Writer) {
-    w.put(&start.height);
-    put_round(start.round, w);
-    put_round(start.pol_round, w);
-    w.put(&start.proposer).put(&start.id).put(&start.length);
+pub(crate) fn put_header(header: &PartHeader, w: &mut Writer) {
+    w.put(&header.height);
+    put_round(header.round, w);
+    put_round(header.pol_round, w);
+    w.put(&header.proposer).put(&header.id).put(&header.length);
 }
 
 pub(crate) fn put_announcement(announcement: &Announcement, w: &mut Writer) {
@@ -281,16 +281,13 @@ pub(crate) fn put_announcement(announcement: &Announcement, w: &mut Writer) {
 
 fn put_part(part: &Part, w: &mut Writer) {
     match part {
-        Part::Start(start) => {
+        Part::Block { header, index, bytes } => {
             w.put(&1u8);
-            put_start(start, w);
-            w.put(&start.signature);
-        }
-        Part::Data(bytes) => {
-            w.put(&2u8).string(bytes);
+            put_header(header, w);
+            w.put(&header.signature).put(index).string(bytes);
         }
         Part::Announce(announcement) => {
-            w.put(&3u8);
+            w.put(&2u8);
             put_announcement(announcement, w);
             w.put(&announcement.signature);
         }
@@ -299,17 +296,20 @@ fn put_part(part: &Part, w: &mut Writer) {
 
 fn part(r: &mut Reader<'_>) -> Result<Part> {
     Ok(match r.get::<u8>()? {
-        1 => Part::Start(PartStart {
-            height: r.get()?,
-            round: round(r)?,
-            pol_round: round(r)?,
-            proposer: r.get()?,
-            id: r.get()?,
-            length: r.get()?,
-            signature: r.get()?,
-        }),
-        2 => Part::Data(Bytes::copy_from_slice(r.string(crate::PART_BYTES, "part")?)),
-        3 => Part::Announce(Announcement {
+        1 => Part::Block {
+            header: PartHeader {
+                height: r.get()?,
+                round: round(r)?,
+                pol_round: round(r)?,
+                proposer: r.get()?,
+                id: r.get()?,
+                length: r.get()?,
+                signature: r.get()?,
+            },
+            index: r.get()?,
+            bytes: Bytes::copy_from_slice(r.string(crate::PART_BYTES, "part")?),
+        },
+        2 => Part::Announce(Announcement {
             validator: r.get()?,
             tip: r.get()?,
             work: r.get()?,

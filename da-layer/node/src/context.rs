@@ -248,18 +248,24 @@ impl IsProposal<DaContext> for Proposal {
 /// What travels on the channel of proposal parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
-    /// The first part of a block: what is to come, signed by the proposer.
-    Start(PartStart),
-    /// The next bytes of it.
-    Data(Bytes),
+    /// Some bytes of a block. Each part says which block, because gossip takes several ways and
+    /// parts come in any order.
+    Block {
+        /// Of which block, signed by whoever sends it.
+        header: PartHeader,
+        /// Which part, counted from 0.
+        index: u32,
+        /// The bytes: [`crate::PART_BYTES`], but for the last part.
+        bytes: Bytes,
+    },
     /// How far a validator is, and whether it knows of something to decide: what wakes an idle chain.
     Announce(Announcement),
 }
 
-/// The first part of a block.
+/// Of which block a part is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)] // as in `Proposal`
-pub(crate) struct PartStart {
+pub(crate) struct PartHeader {
     pub(crate) height: Height,
     pub(crate) round: Round,
     pub(crate) pol_round: Round,
@@ -285,12 +291,12 @@ pub(crate) struct Announcement {
 
 impl ProposalPart<DaContext> for Part {
     fn is_first(&self) -> bool {
-        matches!(self, Self::Start(_))
+        matches!(self, Self::Block { index: 0, .. })
     }
 
-    /// The end of a stream is marked by the stream itself.
     fn is_last(&self) -> bool {
-        false
+        let Self::Block { header, index, .. } = self else { return false };
+        *index as usize + 1 == (header.length as usize).div_ceil(crate::PART_BYTES)
     }
 }
 

@@ -1,8 +1,11 @@
 //! Evidence: two messages of one validator that contradict each other.
 
 use malachite::app::types::core::{DoubleProposal, DoubleVote, SignedMessage};
-use mina_ledger::rollup::ChainId;
-use zeko_derive::{DecodeError, Reader, Wire, Writer};
+use mina_ledger::{
+    rollup::{Attestation, ChainId},
+    types::{PublicKey, Signature},
+};
+use zeko_derive::{CertificateStatement, DecodeError, Reader, Wire, Writer};
 
 use crate::{
     codec::{proposal, put_proposal, put_vote, vote},
@@ -13,6 +16,45 @@ use crate::{
 
 pub(crate) struct VoteEvidence(pub(crate) Address, pub(crate) DoubleVote<DaContext>);
 pub(crate) struct ProposalEvidence(pub(crate) Address, pub(crate) DoubleProposal<DaContext>);
+
+/// Two attestations of different batches with one number.
+pub(crate) struct AttestationEvidence {
+    pub(crate) key: PublicKey,
+    pub(crate) signed: [(CertificateStatement, Signature); 2],
+}
+
+impl AttestationEvidence {
+    const KIND: u8 = 3;
+
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut w = Writer::new();
+        w.put(&Self::KIND).put(&self.key);
+        for (statement, signature) in &self.signed {
+            w.put(statement).put(signature);
+        }
+        w.into_bytes()
+    }
+}
+
+/// What a validator attests once: a batch of this number, of this generation, for this epoch.
+pub(crate) fn attested_place(attestation: &Attestation) -> Vec<u8> {
+    let Attestation {
+        l1_network, rollup_account, chain, committee_epoch, generation, batch, ..
+    } = attestation;
+    let mut place = Writer::new();
+    place.put(l1_network).put(rollup_account).put(chain);
+    place.put(committee_epoch).put(generation).put(batch);
+    place.into_bytes()
+}
+
+/// Whom evidence convicts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Culprit {
+    /// The holder of a consensus key has voted or proposed twice.
+    Consensus(ConsensusKey),
+    /// The holder of a Mina key has attested two batches with one number.
+    Attestor(PublicKey),
+}
 
 /// Something of which two versions contradict each other.
 pub(crate) trait Contradiction {
@@ -74,14 +116,39 @@ pub enum EvidenceError {
     Signature,
 }
 
-/// Checks evidence that a node of the DA chain `chain` serves; the consensus key of the validator
-/// that it convicts.
+/// Checks evidence that a node of the DA chain `chain` serves; whom it convicts.
 ///
 /// # Errors
 /// [`EvidenceError`].
-pub fn verify_evidence(bytes: &[u8], chain: ChainId) -> Result<ConsensusKey, EvidenceError> {
+pub fn verify_evidence(bytes: &[u8], chain: ChainId) -> Result<Culprit, EvidenceError> {
     let mut r = Reader::new(bytes);
-    let (kind, validator): (u8, Address) = (r.get()?, r.get()?);
+    match r.get::<u8>()? {
+        AttestationEvidence::KIND => attestations(r).map(Culprit::Attestor),
+        kind => messages(kind, r, chain).map(Culprit::Consensus),
+    }
+}
+
+fn attestations(mut r: Reader<'_>) -> Result<PublicKey, EvidenceError> {
+    let key: PublicKey = r.get()?;
+    let signed: [(CertificateStatement, Signature); 2] =
+        [(r.get()?, r.get()?), (r.get()?, r.get()?)];
+    r.finish()?;
+    let [CertificateStatement::Batch(first), CertificateStatement::Batch(second)] =
+        [signed[0].0, signed[1].0]
+    else {
+        return Err(EvidenceError::NoContradiction);
+    };
+    if attested_place(&first) != attested_place(&second) || first == second {
+        return Err(EvidenceError::NoContradiction);
+    }
+    let verifies = |(statement, signature): &(CertificateStatement, Signature)| {
+        statement.verify(signature, &key).is_ok()
+    };
+    if signed.iter().all(verifies) { Ok(key) } else { Err(EvidenceError::Signature) }
+}
+
+fn messages(kind: u8, mut r: Reader<'_>, chain: ChainId) -> Result<ConsensusKey, EvidenceError> {
+    let validator: Address = r.get()?;
     let key = ConsensusKey::from_bytes(validator.0).ok_or(EvidenceError::Signature)?;
     let chain = chain_bytes(chain);
     let mut signed: Vec<(Vec<u8>, ConsensusSignature)> = Vec::new();

@@ -48,7 +48,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 /// The bytes of hexadecimal digits.
 pub(crate) fn from_hex(text: &str) -> Option<Vec<u8>> {
     let digits = text.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).ok());
-    if !text.len().is_multiple_of(2) || !text.is_ascii() {
+    if !text.len().is_multiple_of(2) || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
     digits.map(|pair| u8::from_str_radix(pair?, 16).ok()).collect()
@@ -158,5 +158,6 @@ mod tests {
         assert_eq!(serde_json::from_str::<ConsensusKey>(&text).unwrap(), keys(1).consensus());
         assert!(serde_json::from_str::<ConsensusKey>("\"00\"").is_err());
         assert_eq!(from_hex("é0"), None);
+        assert_eq!(from_hex("+f"), None);
     }
 }

@@ -9,6 +9,7 @@
 
 pub mod api;
 mod app;
+mod assembly;
 mod attest;
 mod block;
 mod client;
@@ -24,6 +25,8 @@ mod http;
 mod keys;
 mod mempool;
 mod metrics;
+#[cfg(test)]
+mod mutations;
 mod node;
 mod rpc;
 mod signing;
@@ -33,7 +36,7 @@ pub use client::{ClientError, DaClient, LightClient};
 pub use config::{DaConfig, Genesis, GenesisValidator, Limits, RollupConfig, Storage, Timeouts};
 pub use crash::CRASH_POINTS;
 pub use error::DaError;
-pub use evidence::{EvidenceError, verify_evidence};
+pub use evidence::{Culprit, EvidenceError, verify_evidence};
 pub use executor::{FileInbox, InboxSource};
 pub use keys::{ConsensusKey, ConsensusSignature, ValidatorKeys};
 #[cfg(feature = "byzantine")]

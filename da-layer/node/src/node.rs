@@ -445,6 +445,7 @@ impl DaNode {
             keys: parts.keys.clone(),
             pending: shared.pending.clone(),
             events: shared.events.clone(),
+            metrics: shared.metrics.clone(),
             wake: Arc::new(move || wake.notify_one()),
         };
         thread(&mut tasks, "attestor", move || work.run(&attest_jobs))?;

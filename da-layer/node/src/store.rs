@@ -17,7 +17,9 @@
 //! | `signed` | what may be signed once | digest, signature |
 //! | `refusals` | commitment, height, place | why a batch was refused |
 //! | `waiting` | commitment | what a batch waits for |
-//! | `evidence` | number | two messages that contradict each other |
+//! | `attested` | what is attested once, key | commitment |
+//! | `evidence` | hash | two messages that contradict each other |
+//! | `progress` | `attested` | up to which height blocks have been looked at |
 
 use std::{
     fs,
@@ -153,7 +155,9 @@ pub(crate) struct Store {
     pub(crate) signed: sled::Tree,
     refusals: sled::Tree,
     waiting: sled::Tree,
+    attested: sled::Tree,
     evidence: sled::Tree,
+    progress: sled::Tree,
 }
 
 /// Makes a file durable before it has its name.
@@ -222,7 +226,9 @@ impl Store {
             signed: tree("signed")?,
             refusals: tree("refusals")?,
             waiting: tree("waiting")?,
+            attested: tree("attested")?,
             evidence: tree("evidence")?,
+            progress: tree("progress")?,
             database,
         })
     }
@@ -661,6 +667,42 @@ impl Store {
     pub(crate) fn waiting(&self, commitment: &DataCommitment) -> Result<Option<String>> {
         let reason = self.waiting.get(commitment.to_bytes())?;
         Ok(reason.map(|reason| String::from_utf8_lossy(&reason).into_owned()))
+    }
+
+    /// Up to which height the attestor has looked at blocks.
+    ///
+    /// # Errors
+    /// [`DaError`].
+    pub(crate) fn attested(&self) -> Result<Height> {
+        Ok(self.progress.get("attested")?.map_or(Height(0), |height| height_of(&height)))
+    }
+
+    /// Keeps up to which height the attestor has looked at blocks.
+    ///
+    /// # Errors
+    /// [`DaError`].
+    pub(crate) fn put_attested(&self, height: Height) -> Result<()> {
+        self.progress.insert("attested", &height.0.to_be_bytes())?;
+        Ok(())
+    }
+
+    /// Keeps which batch of a place a validator has attested first; that batch, if it is known.
+    ///
+    /// # Errors
+    /// [`DaError`].
+    pub(crate) fn put_attested_by(
+        &self,
+        place: &[u8],
+        key: &PublicKey,
+        commitment: &DataCommitment,
+    ) -> Result<Option<DataCommitment>> {
+        let at = [place, &key.to_bytes()].concat();
+        if let Some(earlier) = self.attested.get(&at)? {
+            let earlier = DataCommitment::from_bytes(&earlier);
+            return earlier.map(Some).map_err(|error| DaError::damaged("attested", error));
+        }
+        self.attested.insert(at, commitment.to_bytes())?;
+        Ok(None)
     }
 
     /// Keeps evidence, once.

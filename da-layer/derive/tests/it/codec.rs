@@ -2,11 +2,12 @@ use base64::Engine;
 use mina_curves::Fp;
 use mina_ledger::{
     hash::TransactionHash,
+    rollup::CommandReceipt,
     types::{Authorization, AuthorizationKind, Era, Proof},
 };
 use zeko_derive::{
-    Batch, BatchError, BridgeRequest, Command, CommandReceipt, DecodeError, EntryError, EntryKind,
-    Envelope, Item, MAX_DATA_BYTES, Wire,
+    Batch, BatchError, BridgeRequest, Command, DecodeError, EntryError, EntryKind, Envelope, Item,
+    MAX_DATA_BYTES, Wire,
 };
 
 use crate::kit::{MINA, chain, deposit, envelope, rich_batch, secret, user};

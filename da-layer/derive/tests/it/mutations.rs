@@ -3,12 +3,12 @@
 use std::cell::Cell;
 
 use mina_curves::Fp;
-use mina_ledger::{hash::TransactionHash, logic::NoProofs, types::Era};
+use mina_ledger::{hash::TransactionHash, logic::NoProofs, rollup::CommandReceipt, types::Era};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 use zeko_derive::{
-    Batch, BridgeRequest, Certificate, CertificateStatement, CommandReceipt, EntryKind, Envelope,
-    Item, Wire, execute_batch,
+    Batch, BridgeRequest, Certificate, CertificateStatement, EntryKind, Envelope, Item, Wire,
+    execute_batch,
 };
 
 use crate::{

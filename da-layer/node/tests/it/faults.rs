@@ -1,4 +1,4 @@
-use zeko_da::{ByzantineConfig, Trigger, verify_evidence};
+use zeko_da::{ByzantineConfig, Culprit, Trigger, verify_evidence};
 
 use crate::kit::{Cluster, block_on, certified, chain, no_fork, pass, secret};
 
@@ -53,7 +53,7 @@ fn an_equivocator_does_no_harm_and_is_convicted() {
         };
         let culprit = cluster.configs[3].genesis.validators[3].consensus_key;
         for bytes in &evidence {
-            assert_eq!(verify_evidence(bytes, chain()).unwrap(), culprit);
+            assert_eq!(verify_evidence(bytes, chain()).unwrap(), Culprit::Consensus(culprit));
             let mut forged = bytes.clone();
             let last = forged.len() - 1;
             forged[last] ^= 1;

@@ -37,8 +37,18 @@ pub(crate) fn chain() -> ChainId {
     ChainId::new("da-test").unwrap()
 }
 
+/// A port that nobody listens on, below those that the kernel gives to outgoing connections: a
+/// validator that starts late must still find it free.
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let first = std::process::id().wrapping_mul(61);
+    loop {
+        let next = first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        let port = 20_000 + (next % 12_000) as u16;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// A validator's process.
