@@ -142,11 +142,11 @@ enum Bench {
         /// One JSON object a line instead of a table.
         #[arg(long)]
         json: bool,
-        /// Account updates of a proof; 21 fill a circuit of 2^16 rows.
-        #[arg(long, default_value_t = 21, value_parser = clap::value_parser!(u8).range(1..=21))]
+        /// Account updates of a proof; 20 fill a circuit of 2^16 rows.
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u8).range(1..=20))]
         updates: u8,
         /// Account updates of the batch.
-        #[arg(long, default_value_t = 126)]
+        #[arg(long, default_value_t = 120)]
         batch: u16,
     },
     /// Hashing, signatures, Merkle trees and execution.

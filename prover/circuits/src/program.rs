@@ -22,7 +22,7 @@ pub use segment::{Point, PointVar, Segment, SegmentVar};
 use crate::update::Rules;
 
 /// Updates that a step circuit of 2^16 rows has room for.
-pub const MAX_UPDATES: usize = 21;
+pub const MAX_UPDATES: usize = 20;
 
 /// The compiled program.
 #[derive(Debug)]
