@@ -88,9 +88,12 @@ impl Extension for SelectionLimit {
         variables: &Variables,
         next: NextParseQuery<'_>,
     ) -> ServerResult<ExecutableDocument> {
-        let document = next.run(context, query, variables).await?;
-        check_selections(&document, self.0)?;
-        Ok(document)
+        // Parsing goes on to write fragments out, to see how deep they are: too late to look then.
+        // What does not parse is for the parser to refuse.
+        if let Ok(document) = async_graphql::parser::parse_query(query) {
+            check_selections(&document, self.0)?;
+        }
+        next.run(context, query, variables).await
     }
 }
 
