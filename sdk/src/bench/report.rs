@@ -53,13 +53,13 @@ impl Report {
     }
 
     pub(super) fn time(&self, name: &str, size: &str, seconds: f64) {
-        self.row(Row { seconds: Some(seconds), ..Row::new(name, size) });
+        self.row(&Row { seconds: Some(seconds), ..Row::new(name, size) });
     }
 
     /// `baseline`: its name and seconds.
     pub(super) fn compare(&self, name: &str, size: &str, seconds: f64, baseline: (&str, f64)) {
         let (baseline, theirs) = baseline;
-        self.row(Row {
+        self.row(&Row {
             seconds: Some(seconds),
             baseline: Some(baseline.into()),
             ratio: Some(theirs / seconds),
@@ -68,17 +68,17 @@ impl Report {
     }
 
     pub(super) fn memory(&self, name: &str, size: &str, bytes: u64) {
-        self.row(Row { bytes: Some(bytes), ..Row::new(name, size) });
+        self.row(&Row { bytes: Some(bytes), ..Row::new(name, size) });
     }
 
     pub(super) fn count(&self, name: &str, size: &str, count: u64) {
-        self.row(Row { count: Some(count), ..Row::new(name, size) });
+        self.row(&Row { count: Some(count), ..Row::new(name, size) });
     }
 
-    fn row(&self, row: Row) {
-        match serde_json::to_string(&row) {
+    fn row(&self, row: &Row) {
+        match serde_json::to_string(row) {
             Ok(line) if self.json => self.line(&line),
-            _ => self.line(&table_line(&row)),
+            _ => self.line(&table_line(row)),
         }
     }
 
