@@ -1,20 +1,30 @@
 //! The commands in the pages of `docs/` are run: blocks marked `sh,run` one after the other, and
 //! those marked `sh,service` beside what follows, once they say that they are ready.
 
-use std::{fmt::Write as _, net::TcpListener, path::Path, process::Command};
+use std::{
+    fmt::Write as _,
+    net::TcpListener,
+    path::Path,
+    process::Command,
+    sync::atomic::{AtomicU16, Ordering},
+};
 
 const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/src/");
 
 /// The ports that the pages name. Free ones stand for them here: other tests may listen there.
 const PORTS: [u16; 6] = [3085, 3086, 3087, 8282, 18300, 18302];
 
-/// As many free ports in a row as a development network takes, and some for the others.
+/// As many free ports in a row as a development network takes, and some for the others. They are
+/// below those that the system gives to whoever asks for any, so what is free now stays so.
 fn free_ports() -> u16 {
-    let bind = |port: u16| TcpListener::bind(("127.0.0.1", port)).ok();
+    const COUNT: u16 = 16;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let bind = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
+    let own = (std::process::id() % 500) as u16;
     loop {
-        let first = bind(0).unwrap().local_addr().unwrap().port();
-        let last = first.saturating_add(15);
-        if last < u16::MAX && (first..last).all(|port| bind(port).is_some()) {
+        let block = own.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % 600;
+        let first = 20_000 + block * COUNT;
+        if (first..first + COUNT).all(bind) {
             return first;
         }
     }
