@@ -3,19 +3,19 @@
 use mina_curves::Fp;
 use mina_ledger::{
     hash::{
-        constants::{DUMMY_VERIFICATION_KEY_HASH, EMPTY_ACTION_STATE, EMPTY_RECEIPT_CHAIN_HASH},
+        constants::{DUMMY_VERIFICATION_KEY_HASH, EMPTY_RECEIPT_CHAIN_HASH},
         salt, zkapp_uri_hash,
     },
-    types::{Account, Era, Permissions, Timing, TxnVersion, ZkappAccount, ZkappUri},
+    types::{Account, Era, Permissions, Timing, ZkappAccount},
 };
 
 use crate::{
     Boolean, Cs, Linear,
-    alloc::{Allocate, Cells},
+    alloc::{Allocate, Cells, constant},
     input::{InputVar, ToInputVar, hash},
     key::{AccountIdVar, PublicKeyVar},
     number::{AmountVar, NumberValue, U32Var, UIntVar},
-    permissions::{PermissionsVar, version},
+    permissions::PermissionsVar,
     timing::TimingVar,
 };
 
@@ -76,7 +76,7 @@ fn key_hash(zkapp: &ZkappAccount) -> Fp {
 impl Allocate for ZkappVar {
     type Native = ZkappAccount;
 
-    fn values(native: &ZkappAccount, out: &mut Vec<Fp>) {
+    fn values(native: &ZkappAccount, _: Era, out: &mut Vec<Fp>) {
         out.extend(&native.app_state);
         out.push(key_hash(native));
         out.push(native.zkapp_version.value());
@@ -90,9 +90,9 @@ impl Allocate for ZkappVar {
         Self {
             app_state: (0..cells.era().app_state_len()).map(|_| cells.field()).collect(),
             verification_key: cells.field(),
-            zkapp_version: U32Var::assign(cs, cells),
+            zkapp_version: cells.uint(cs),
             action_state: core::array::from_fn(|_| cells.field()),
-            last_action_slot: U32Var::assign(cs, cells),
+            last_action_slot: cells.uint(cs),
             proved_state: cells.bit(cs),
             zkapp_uri: cells.field(),
         }
@@ -102,31 +102,34 @@ impl Allocate for ZkappVar {
 impl Allocate for AccountVar {
     type Native = Account;
 
-    fn values(native: &Account, out: &mut Vec<Fp>) {
-        AccountIdVar::values(&native.id(), out);
+    fn values(native: &Account, era: Era, out: &mut Vec<Fp>) {
+        AccountIdVar::values(&native.id(), era, out);
         out.extend([
             Fp::from(native.token_symbol.to_u48()),
             native.balance.value(),
             native.nonce.value(),
             native.receipt_chain_hash,
         ]);
-        PublicKeyVar::values(&native.delegate.unwrap_or(mina_ledger::types::PublicKey::EMPTY), out);
+        PublicKeyVar::values(
+            &native.delegate.unwrap_or(mina_ledger::types::PublicKey::EMPTY),
+            era,
+            out,
+        );
         out.extend([native.voting_for, Fp::from(native.timing.is_some())]);
-        TimingVar::values(&native.timing.unwrap_or(Timing::UNTIMED), out);
-        PermissionsVar::values(&native.permissions, out);
-        // Both eras' accounts tell by the permission of the key which one they are of.
+        TimingVar::values(&native.timing.unwrap_or(Timing::UNTIMED), era, out);
+        PermissionsVar::values(&native.permissions, era, out);
         match native.zkapp.as_deref() {
-            Some(zkapp) => ZkappVar::values(zkapp, out),
-            None => ZkappVar::values(&ZkappAccount::new(Era::Berkeley), out),
+            Some(zkapp) => ZkappVar::values(zkapp, era, out),
+            None => ZkappVar::values(&ZkappAccount::new(era), era, out),
         }
     }
 
     fn assign<I>(cs: &mut Cs<I>, cells: &mut Cells) -> Self {
         Self {
             id: AccountIdVar::assign(cs, cells),
-            token_symbol: TokenSymbolVar::assign(cs, cells),
+            token_symbol: cells.uint(cs),
             balance: cells.uint(cs),
-            nonce: U32Var::assign(cs, cells),
+            nonce: cells.uint(cs),
             receipt_chain_hash: cells.field(),
             delegate: PublicKeyVar::assign(cs, cells),
             voting_for: cells.field(),
@@ -139,20 +142,6 @@ impl Allocate for AccountVar {
 }
 
 impl ZkappVar {
-    /// The part of an account without one.
-    pub fn empty(era: Era) -> Self {
-        let zero = || Linear::from(Fp::default());
-        Self {
-            app_state: (0..era.app_state_len()).map(|_| zero()).collect(),
-            verification_key: Linear::from(DUMMY_VERIFICATION_KEY_HASH),
-            zkapp_version: version(TxnVersion::ZERO),
-            action_state: core::array::from_fn(|_| Linear::from(EMPTY_ACTION_STATE)),
-            last_action_slot: U32Var::constant(0),
-            proved_state: Boolean::constant(false),
-            zkapp_uri: Linear::from(zkapp_uri_hash(&ZkappUri::default())),
-        }
-    }
-
     /// All values in the order of the hash.
     fn fields(&self) -> Vec<Linear> {
         let mut input = InputVar::new();
@@ -183,9 +172,9 @@ impl AccountVar {
             },
             voting_for: Linear::from(Fp::default()),
             is_timed: Boolean::constant(false),
-            timing: TimingVar::constant(&Timing::UNTIMED),
-            permissions: PermissionsVar::constant(&Permissions::user_default(era)),
-            zkapp: ZkappVar::empty(era),
+            timing: constant(cs, era, &Timing::UNTIMED),
+            permissions: constant(cs, era, &Permissions::user_default(era)),
+            zkapp: constant(cs, era, &ZkappAccount::new(era)),
         }
     }
 

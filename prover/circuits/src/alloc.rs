@@ -15,7 +15,7 @@ pub trait Allocate: Sized {
     type Native;
 
     /// The values, in order; as many for every native value of an era.
-    fn values(native: &Self::Native, out: &mut Vec<Fp>);
+    fn values(native: &Self::Native, era: Era, out: &mut Vec<Fp>);
 
     /// Takes the variables in the order of [`values`](Self::values), and constrains each to what its
     /// type says.
@@ -83,10 +83,10 @@ where
     T: Allocate,
 {
     let mut shape = Vec::new();
-    T::values(sample, &mut shape);
+    T::values(sample, era, &mut shape);
     let vars = cs.try_witnesses(shape.len(), move |v| {
         let mut values = Vec::new();
-        T::values(source(v.input()), &mut values);
+        T::values(source(v.input()), era, &mut values);
         Ok(values)
     });
     T::assign(cs, &mut Cells { era, source: Source::Vars(vars.into_iter()) })
@@ -95,7 +95,7 @@ where
 /// The twin of a constant; without cost.
 pub fn constant<T: Allocate, I>(cs: &mut Cs<I>, era: Era, native: &T::Native) -> T {
     let mut values = Vec::new();
-    T::values(native, &mut values);
+    T::values(native, era, &mut values);
     T::assign(cs, &mut Cells { era, source: Source::Constants(values.into_iter()) })
 }
 
@@ -103,7 +103,7 @@ pub fn constant<T: Allocate, I>(cs: &mut Cs<I>, era: Era, native: &T::Native) ->
 impl Allocate for Linear {
     type Native = Fp;
 
-    fn values(native: &Fp, out: &mut Vec<Fp>) {
+    fn values(native: &Fp, _: Era, out: &mut Vec<Fp>) {
         out.push(*native);
     }
 
@@ -116,7 +116,7 @@ impl Allocate for Linear {
 impl Allocate for Boolean {
     type Native = bool;
 
-    fn values(native: &bool, out: &mut Vec<Fp>) {
+    fn values(native: &bool, _: Era, out: &mut Vec<Fp>) {
         out.push(Fp::from(*native));
     }
 
@@ -136,9 +136,9 @@ pub struct OptionVar<T> {
 
 impl<T: Allocate> OptionVar<T> {
     /// The values of an option, `default` in place of none.
-    pub fn values(native: Option<&T::Native>, default: &T::Native, out: &mut Vec<Fp>) {
+    pub fn values(native: Option<&T::Native>, default: &T::Native, era: Era, out: &mut Vec<Fp>) {
         out.push(Fp::from(native.is_some()));
-        T::values(native.unwrap_or(default), out);
+        T::values(native.unwrap_or(default), era, out);
     }
 
     /// Takes the variables in the order of [`values`](Self::values).

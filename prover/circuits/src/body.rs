@@ -82,7 +82,7 @@ pub struct BodyVar {
 impl Allocate for TokenSymbolVar {
     type Native = TokenSymbol;
 
-    fn values(native: &TokenSymbol, out: &mut Vec<Fp>) {
+    fn values(native: &TokenSymbol, _: Era, out: &mut Vec<Fp>) {
         out.push(Fp::from(native.to_u48()));
     }
 
@@ -91,44 +91,39 @@ impl Allocate for TokenSymbolVar {
     }
 }
 
-fn update_values(update: &Update, out: &mut Vec<Fp>) {
+fn update_values(update: &Update, era: Era, out: &mut Vec<Fp>) {
     let zero = Fp::default();
     for state in &update.app_state {
-        OptionVar::<Linear>::values(state.as_ref(), &zero, out);
+        OptionVar::<Linear>::values(state.as_ref(), &zero, era, out);
     }
     let key = update.verification_key.as_ref().map(|key| key.hash());
     let uri = update.zkapp_uri.as_ref().map(zkapp_uri_hash);
-    // Permissions stand for none alike in every era but for the version, which is the era's.
-    let era = match update.app_state.len() {
-        8 => Era::Berkeley,
-        _ => Era::Mesa,
-    };
-    OptionVar::<PublicKeyVar>::values(update.delegate.as_ref(), &PublicKey::EMPTY, out);
-    OptionVar::<Linear>::values(key.as_ref(), &zero, out);
+    OptionVar::<PublicKeyVar>::values(update.delegate.as_ref(), &PublicKey::EMPTY, era, out);
+    OptionVar::<Linear>::values(key.as_ref(), &zero, era, out);
     let permissions = update.permissions.as_ref();
-    OptionVar::<PermissionsVar>::values(permissions, &Permissions::empty(era), out);
-    OptionVar::<Linear>::values(uri.as_ref(), &NO_URI_HASH, out);
+    OptionVar::<PermissionsVar>::values(permissions, &Permissions::empty(era), era, out);
+    OptionVar::<Linear>::values(uri.as_ref(), &NO_URI_HASH, era, out);
     let symbol = update.token_symbol.as_ref();
-    OptionVar::<TokenSymbolVar>::values(symbol, &TokenSymbol::default(), out);
-    OptionVar::<TimingVar>::values(update.timing.as_ref(), &Timing::DUMMY, out);
-    OptionVar::<Linear>::values(update.voting_for.as_ref(), &zero, out);
+    OptionVar::<TokenSymbolVar>::values(symbol, &TokenSymbol::default(), era, out);
+    OptionVar::<TimingVar>::values(update.timing.as_ref(), &Timing::DUMMY, era, out);
+    OptionVar::<Linear>::values(update.voting_for.as_ref(), &zero, era, out);
 }
 
 impl Allocate for BodyVar {
     type Native = Body;
 
-    fn values(native: &Body, out: &mut Vec<Fp>) {
-        AccountIdVar::values(&native.account_id(), out);
-        update_values(&native.update, out);
-        SignedAmountVar::values(&native.balance_change, out);
+    fn values(native: &Body, era: Era, out: &mut Vec<Fp>) {
+        AccountIdVar::values(&native.account_id(), era, out);
+        update_values(&native.update, era, out);
+        SignedAmountVar::values(&native.balance_change, era, out);
         out.extend([
             Fp::from(native.increment_nonce),
             events_hash(&native.events),
             actions_hash(&native.actions),
             native.call_data,
         ]);
-        NetworkPreconditionVar::values(&native.preconditions.network, out);
-        AccountPreconditionVar::values(&native.preconditions.account, out);
+        NetworkPreconditionVar::values(&native.preconditions.network, era, out);
+        AccountPreconditionVar::values(&native.preconditions.account, era, out);
         OptionBounds::slot_values(native.preconditions.valid_while.as_ref(), out);
         let auth = native.authorization_kind.kind();
         let bits = [

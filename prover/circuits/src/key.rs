@@ -3,7 +3,7 @@
 use mina_curves::Fp;
 use mina_ledger::{
     hash::salt,
-    types::{AccountId, PublicKey, TokenId},
+    types::{AccountId, Era, PublicKey, TokenId},
 };
 
 use crate::{
@@ -22,11 +22,6 @@ pub struct PublicKeyVar {
 }
 
 impl PublicKeyVar {
-    /// A constant.
-    pub fn constant(key: &PublicKey) -> Self {
-        Self { x: Linear::from(key.x), is_odd: Boolean::constant(key.is_odd) }
-    }
-
     /// Whether two keys are equal; 5 halves.
     pub fn is_equal<I>(&self, cs: &mut Cs<I>, other: &Self) -> Boolean {
         let same_x = cs.is_equal(self.x.clone(), &other.x);
@@ -57,7 +52,7 @@ pub fn select_bit<I>(
 impl Allocate for PublicKeyVar {
     type Native = PublicKey;
 
-    fn values(native: &PublicKey, out: &mut Vec<Fp>) {
+    fn values(native: &PublicKey, _: Era, out: &mut Vec<Fp>) {
         out.extend([native.x, Fp::from(native.is_odd)]);
     }
 
@@ -98,8 +93,8 @@ impl AccountIdVar {
 impl Allocate for AccountIdVar {
     type Native = AccountId;
 
-    fn values(native: &AccountId, out: &mut Vec<Fp>) {
-        PublicKeyVar::values(&native.public_key, out);
+    fn values(native: &AccountId, era: Era, out: &mut Vec<Fp>) {
+        PublicKeyVar::values(&native.public_key, era, out);
         out.push(native.token_id.0);
     }
 

@@ -3,7 +3,9 @@
 use ark_ff::{AdditiveGroup, Field, PrimeField};
 use kimchi::builder::Values;
 use mina_curves::Fp;
-use mina_ledger::types::{Amount, Bounds, Length, Nonce, SignedAmount, Slot, SlotSpan, TxnVersion};
+use mina_ledger::types::{
+    Amount, Bounds, Era, Length, Nonce, SignedAmount, Slot, SlotSpan, TxnVersion,
+};
 
 use crate::{
     Boolean, Cs, Linear,
@@ -103,25 +105,6 @@ pub trait NumberValue<const BITS: usize> {
 
 number!(Amount: 64, Slot: 32, SlotSpan: 32, Nonce: 32, Length: 32, TxnVersion: 32);
 
-impl<const BITS: usize> UIntVar<BITS> {
-    /// Takes the next variable.
-    pub(crate) fn assign<I>(cs: &mut Cs<I>, cells: &mut Cells) -> Self {
-        cells.uint(cs)
-    }
-}
-
-impl Allocate for AmountVar {
-    type Native = Amount;
-
-    fn values(native: &Amount, out: &mut Vec<Fp>) {
-        out.push(native.value());
-    }
-
-    fn assign<I>(cs: &mut Cs<I>, cells: &mut Cells) -> Self {
-        cells.uint(cs)
-    }
-}
-
 /// A closed interval.
 #[derive(Clone, Debug)]
 pub struct BoundsVar<const BITS: usize> {
@@ -137,7 +120,7 @@ impl<const BITS: usize> BoundsVar<BITS> {
     }
 
     pub(crate) fn assign<I>(cs: &mut Cs<I>, cells: &mut Cells) -> Self {
-        Self { lower: UIntVar::assign(cs, cells), upper: UIntVar::assign(cs, cells) }
+        Self { lower: cells.uint(cs), upper: cells.uint(cs) }
     }
 
     /// Whether `x` is not below, and whether it is not above.
@@ -163,7 +146,7 @@ pub struct SignedAmountVar {
 impl Allocate for SignedAmountVar {
     type Native = SignedAmount;
 
-    fn values(native: &SignedAmount, out: &mut Vec<Fp>) {
+    fn values(native: &SignedAmount, _: Era, out: &mut Vec<Fp>) {
         out.extend([native.magnitude.value(), Fp::from(native.is_negative())]);
     }
 

@@ -1,7 +1,7 @@
 //! Permissions.
 
 use mina_curves::Fp;
-use mina_ledger::types::{AuthRequired, Era, Permissions, SetVerificationKey, TxnVersion};
+use mina_ledger::types::{AuthRequired, Era, Permissions};
 
 use crate::{
     Boolean, Cs,
@@ -32,13 +32,6 @@ pub struct AuthRequiredVar {
 }
 
 impl AuthRequiredVar {
-    /// A constant.
-    pub fn constant(auth: AuthRequired) -> Self {
-        let [constant, signature_necessary, signature_sufficient] =
-            auth.to_bits().map(Boolean::constant);
-        Self { constant, signature_necessary, signature_sufficient }
-    }
-
     /// Whether `auth` is enough; six halves.
     pub fn permits<I>(&self, cs: &mut Cs<I>, auth: &AuthVar) -> Boolean {
         let by_signature = auth.is_signed.and(cs, &self.signature_sufficient);
@@ -80,17 +73,6 @@ macro_rules! permissions {
         }
 
         impl PermissionsVar {
-            /// Constants.
-            pub fn constant(permissions: &Permissions) -> Self {
-                let SetVerificationKey { auth, txn_version } = permissions.set_verification_key;
-                Self {
-                    $($before: AuthRequiredVar::constant(permissions.$before),)*
-                    set_verification_key: AuthRequiredVar::constant(auth),
-                    txn_version: U32Var::constant(txn_version.get().into()),
-                    $($after: AuthRequiredVar::constant(permissions.$after),)*
-                }
-            }
-
             /// `then` if the bit is 1, else `otherwise`.
             pub fn select<I>(cs: &mut Cs<I>, bit: &Boolean, then: &Self, otherwise: &Self) -> Self {
                 Self {
@@ -111,7 +93,7 @@ macro_rules! permissions {
         impl Allocate for PermissionsVar {
             type Native = Permissions;
 
-            fn values(native: &Permissions, out: &mut Vec<Fp>) {
+            fn values(native: &Permissions, _: Era, out: &mut Vec<Fp>) {
                 let mut push = |auth: AuthRequired| out.extend(auth.to_bits().map(Fp::from));
                 $(push(native.$before);)*
                 push(native.set_verification_key.auth);
@@ -128,7 +110,7 @@ macro_rules! permissions {
                 $(let $before = auth();)*
                 let set_verification_key = auth();
                 $(let $after = auth();)*
-                let txn_version = U32Var::assign(cs, cells);
+                let txn_version = cells.uint(cs);
                 Self { $($before,)* set_verification_key, txn_version, $($after,)* }
             }
         }
@@ -160,9 +142,4 @@ impl PermissionsVar {
         let falls_back = is_old.and(cs, &required.signature_sufficient.not());
         select_bit(cs, &falls_back, &auth.is_signed, &permitted)
     }
-}
-
-/// The version of an era as a variable's value.
-pub(crate) fn version(version: TxnVersion) -> U32Var {
-    U32Var::constant(version.get().into())
 }

@@ -4,8 +4,8 @@ use mina_curves::Fp;
 use mina_ledger::{
     hash::constants::EMPTY_ACTION_STATE,
     types::{
-        AccountPrecondition, Amount, Bounds, EpochDataPrecondition, Length, NetworkPrecondition,
-        Nonce, PublicKey, Slot,
+        AccountPrecondition, Amount, Bounds, EpochDataPrecondition, Era, Length,
+        NetworkPrecondition, Nonce, PublicKey, Slot,
     },
 };
 
@@ -88,13 +88,13 @@ pub struct EpochPreconditionVar {
 impl Allocate for EpochPreconditionVar {
     type Native = EpochDataPrecondition;
 
-    fn values(native: &EpochDataPrecondition, out: &mut Vec<Fp>) {
+    fn values(native: &EpochDataPrecondition, era: Era, out: &mut Vec<Fp>) {
         let zero = Fp::default();
-        OptionVar::<Linear>::values(native.ledger.hash.as_ref(), &zero, out);
+        OptionVar::<Linear>::values(native.ledger.hash.as_ref(), &zero, era, out);
         OptionBounds::bounds_values(native.ledger.total_currency.as_ref(), &ANY_AMOUNT, out);
-        OptionVar::<Linear>::values(native.seed.as_ref(), &zero, out);
-        OptionVar::<Linear>::values(native.start_checkpoint.as_ref(), &zero, out);
-        OptionVar::<Linear>::values(native.lock_checkpoint.as_ref(), &zero, out);
+        OptionVar::<Linear>::values(native.seed.as_ref(), &zero, era, out);
+        OptionVar::<Linear>::values(native.start_checkpoint.as_ref(), &zero, era, out);
+        OptionVar::<Linear>::values(native.lock_checkpoint.as_ref(), &zero, era, out);
         OptionBounds::bounds_values(native.epoch_length.as_ref(), &ANY_LENGTH, out);
     }
 
@@ -148,15 +148,15 @@ pub struct NetworkPreconditionVar {
 impl Allocate for NetworkPreconditionVar {
     type Native = NetworkPrecondition;
 
-    fn values(native: &NetworkPrecondition, out: &mut Vec<Fp>) {
+    fn values(native: &NetworkPrecondition, era: Era, out: &mut Vec<Fp>) {
         let hash = native.snarked_ledger_hash.as_ref();
-        OptionVar::<Linear>::values(hash, &Fp::default(), out);
+        OptionVar::<Linear>::values(hash, &Fp::default(), era, out);
         OptionBounds::bounds_values(native.blockchain_length.as_ref(), &ANY_LENGTH, out);
         OptionBounds::bounds_values(native.min_window_density.as_ref(), &ANY_LENGTH, out);
         OptionBounds::bounds_values(native.total_currency.as_ref(), &ANY_AMOUNT, out);
         OptionBounds::bounds_values(native.global_slot_since_genesis.as_ref(), &ANY_SLOT, out);
-        EpochPreconditionVar::values(&native.staking_epoch_data, out);
-        EpochPreconditionVar::values(&native.next_epoch_data, out);
+        EpochPreconditionVar::values(&native.staking_epoch_data, era, out);
+        EpochPreconditionVar::values(&native.next_epoch_data, era, out);
     }
 
     fn assign<I>(cs: &mut Cs<I>, cells: &mut Cells) -> Self {
@@ -219,18 +219,18 @@ pub struct AccountPreconditionVar {
 impl Allocate for AccountPreconditionVar {
     type Native = AccountPrecondition;
 
-    fn values(native: &AccountPrecondition, out: &mut Vec<Fp>) {
+    fn values(native: &AccountPrecondition, era: Era, out: &mut Vec<Fp>) {
         let zero = Fp::default();
         OptionBounds::bounds_values(native.balance.as_ref(), &ANY_AMOUNT, out);
         OptionBounds::bounds_values(native.nonce.as_ref(), &ANY_NONCE, out);
-        OptionVar::<Linear>::values(native.receipt_chain_hash.as_ref(), &zero, out);
-        OptionVar::<PublicKeyVar>::values(native.delegate.as_ref(), &PublicKey::EMPTY, out);
+        OptionVar::<Linear>::values(native.receipt_chain_hash.as_ref(), &zero, era, out);
+        OptionVar::<PublicKeyVar>::values(native.delegate.as_ref(), &PublicKey::EMPTY, era, out);
         for state in &native.state {
-            OptionVar::<Linear>::values(state.as_ref(), &zero, out);
+            OptionVar::<Linear>::values(state.as_ref(), &zero, era, out);
         }
-        OptionVar::<Linear>::values(native.action_state.as_ref(), &EMPTY_ACTION_STATE, out);
-        OptionVar::<Boolean>::values(native.proved_state.as_ref(), &false, out);
-        OptionVar::<Boolean>::values(native.is_new.as_ref(), &false, out);
+        OptionVar::<Linear>::values(native.action_state.as_ref(), &EMPTY_ACTION_STATE, era, out);
+        OptionVar::<Boolean>::values(native.proved_state.as_ref(), &false, era, out);
+        OptionVar::<Boolean>::values(native.is_new.as_ref(), &false, era, out);
     }
 
     fn assign<I>(cs: &mut Cs<I>, cells: &mut Cells) -> Self {

@@ -2,7 +2,7 @@
 
 use ark_ff::{BigInteger, PrimeField};
 use mina_curves::Fp;
-use mina_ledger::types::Timing;
+use mina_ledger::types::{Era, Timing};
 
 use crate::{
     Boolean, Cs, Linear,
@@ -29,7 +29,7 @@ pub struct TimingVar {
 impl Allocate for TimingVar {
     type Native = Timing;
 
-    fn values(native: &Timing, out: &mut Vec<Fp>) {
+    fn values(native: &Timing, _: Era, out: &mut Vec<Fp>) {
         out.extend([
             native.initial_minimum_balance.value(),
             native.cliff_time.value(),
@@ -41,11 +41,11 @@ impl Allocate for TimingVar {
 
     fn assign<I>(cs: &mut Cs<I>, cells: &mut Cells) -> Self {
         Self {
-            initial_minimum_balance: UIntVar::assign(cs, cells),
-            cliff_time: UIntVar::assign(cs, cells),
-            cliff_amount: UIntVar::assign(cs, cells),
-            vesting_period: UIntVar::assign(cs, cells),
-            vesting_increment: UIntVar::assign(cs, cells),
+            initial_minimum_balance: cells.uint(cs),
+            cliff_time: cells.uint(cs),
+            cliff_amount: cells.uint(cs),
+            vesting_period: cells.uint(cs),
+            vesting_increment: cells.uint(cs),
         }
     }
 }
@@ -62,17 +62,6 @@ impl ToInputVar for TimingVar {
 }
 
 impl TimingVar {
-    /// A constant.
-    pub fn constant(timing: &Timing) -> Self {
-        Self {
-            initial_minimum_balance: UIntVar::constant(timing.initial_minimum_balance.get()),
-            cliff_time: UIntVar::constant(timing.cliff_time.get().into()),
-            cliff_amount: UIntVar::constant(timing.cliff_amount.get()),
-            vesting_period: UIntVar::constant(timing.vesting_period.get().into()),
-            vesting_increment: UIntVar::constant(timing.vesting_increment.get()),
-        }
-    }
-
     /// `then` if the bit is 1, else `otherwise`.
     pub fn select<I>(cs: &mut Cs<I>, bit: &Boolean, then: &Self, otherwise: &Self) -> Self {
         Self {

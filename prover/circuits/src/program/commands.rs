@@ -11,7 +11,7 @@ use pickles::{Rule, RuleStatement, StepBuilder, StepInput, StepKey};
 
 use super::{PointVar, SegmentVar};
 use crate::{
-    alloc::witness,
+    alloc::{constant, witness},
     number::{NumberValue, U32Var},
     update::{BlockVar, RecordedUpdate, Rules, State, StateVar, UpdateWitness, ViewVar, constrain},
 };
@@ -93,7 +93,7 @@ impl Rule for Commands {
             [chain.field(), height.value(), slot.value()]
         });
         let [height, slot] = [height, slot].map(|x| U32Var::assert(cs, x));
-        let view = ViewVar::constant(&ProtocolStateView::default());
+        let view: ViewVar = constant(cs, era, &ProtocolStateView::default());
         let view = ViewVar { blockchain_length: height.clone(), global_slot: slot.clone(), ..view };
         let block = BlockVar { slot: slot.clone(), view };
 

@@ -4,7 +4,7 @@ use mina_curves::Fp;
 use mina_ledger::{
     hash::Input,
     rollup::{ChainId, Hashed},
-    types::{Amount, Length, Slot},
+    types::{Amount, Era, Length, Slot},
 };
 
 use crate::{
@@ -95,7 +95,7 @@ pub struct PointVar {
 impl Allocate for PointVar {
     type Native = Point;
 
-    fn values(native: &Point, out: &mut Vec<Fp>) {
+    fn values(native: &Point, _: Era, out: &mut Vec<Fp>) {
         out.extend([
             native.ledger,
             native.accounts,
@@ -112,8 +112,8 @@ impl Allocate for PointVar {
             accounts: cells.field(),
             local: cells.field(),
             fees: cells.uint(cs),
-            height: U32Var::assign(cs, cells),
-            slot: U32Var::assign(cs, cells),
+            height: cells.uint(cs),
+            slot: cells.uint(cs),
         }
     }
 }

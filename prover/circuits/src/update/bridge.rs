@@ -10,6 +10,7 @@ use mina_ledger::{
 use super::{Step, stack::Popped};
 use crate::{
     Boolean, Cs, Linear,
+    alloc::constant,
     input::hash,
     key::PublicKeyVar,
     number::{AmountVar, power},
@@ -27,7 +28,7 @@ impl Step<'_> {
         action: impl Fn(&I) -> &[Fp; 3] + Send + Sync + 'static,
     ) {
         let body = self.body;
-        let bridge = PublicKeyVar::constant(&bridge_public_key());
+        let bridge: PublicKeyVar = constant(cs, self.rules.domain.era(), &bridge_public_key());
         let is_bridge = body.id.public_key.is_equal(cs, &bridge);
         let has_actions = cs.is_equal(body.actions.clone(), EMPTY_ACTIONS_HASH).not();
 

@@ -10,6 +10,7 @@ use super::{Step, shared, stack::Popped};
 use crate::{
     Boolean, Cs, Linear,
     account::AccountVar,
+    alloc::constant,
     input::hash,
     key::{PublicKeyVar, select_bit},
     number::{AmountVar, SignedAmountVar, U32Var, UIntVar},
@@ -107,7 +108,7 @@ impl Step<'_> {
         let minimum = account.timing.minimum_balance(cs, &self.block.slot);
         self.checks.push(minimum.at_most(cs, &account.balance));
         let vested = cs.is_zero(minimum.linear());
-        let untimed = TimingVar::constant(&Timing::UNTIMED);
+        let untimed = constant(cs, self.rules.domain.era(), &Timing::UNTIMED);
         account.timing = TimingVar::select(cs, &vested, &untimed, &account.timing);
         account.is_timed = account.is_timed.and(cs, &vested.not());
     }

@@ -1,7 +1,10 @@
 //! Which update is next: the call stack.
 
 use mina_curves::Fp;
-use mina_ledger::{hash::salt, types::TokenId};
+use mina_ledger::{
+    hash::salt,
+    types::{Era, TokenId},
+};
 
 use super::{Rules, StateVar, UpdateWitness, shared};
 use crate::{
@@ -52,7 +55,7 @@ struct Frame {
 impl Allocate for StackVar {
     type Native = StackWitness;
 
-    fn values(native: &StackWitness, out: &mut Vec<Fp>) {
+    fn values(native: &StackWitness, _: Era, out: &mut Vec<Fp>) {
         let StackWitness { memo, forest, children, rest, caller, caller_caller, calls, below } =
             *native;
         out.extend([memo, forest, children, rest, caller, caller_caller, calls, below]);

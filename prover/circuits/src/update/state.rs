@@ -1,6 +1,7 @@
 //! What is carried from one account update to the next.
 
 use mina_curves::Fp;
+use mina_ledger::types::Era;
 
 use crate::{
     Boolean, Cs, Linear,
@@ -26,7 +27,7 @@ macro_rules! state {
         impl Allocate for StateVar {
             type Native = State;
 
-            fn values(native: &State, out: &mut Vec<Fp>) {
+            fn values(native: &State, _: Era, out: &mut Vec<Fp>) {
                 out.extend([$(native.$field),*]);
             }
 

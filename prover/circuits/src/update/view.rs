@@ -1,7 +1,7 @@
 //! What network preconditions are checked against.
 
 use mina_curves::Fp;
-use mina_ledger::types::{EpochDataView, ProtocolStateView};
+use mina_ledger::types::{EpochDataView, Era, ProtocolStateView};
 
 use crate::{
     Cs, Linear,
@@ -46,7 +46,7 @@ pub struct ViewVar {
 impl Allocate for EpochViewVar {
     type Native = EpochDataView;
 
-    fn values(native: &EpochDataView, out: &mut Vec<Fp>) {
+    fn values(native: &EpochDataView, _: Era, out: &mut Vec<Fp>) {
         out.extend([
             native.ledger.hash,
             native.ledger.total_currency.value(),
@@ -62,7 +62,7 @@ impl Allocate for EpochViewVar {
             total_currency: cells.uint(cs),
             start_checkpoint: cells.field(),
             lock_checkpoint: cells.field(),
-            epoch_length: U32Var::assign(cs, cells),
+            epoch_length: cells.uint(cs),
         }
     }
 }
@@ -70,7 +70,7 @@ impl Allocate for EpochViewVar {
 impl Allocate for ViewVar {
     type Native = ProtocolStateView;
 
-    fn values(native: &ProtocolStateView, out: &mut Vec<Fp>) {
+    fn values(native: &ProtocolStateView, era: Era, out: &mut Vec<Fp>) {
         out.extend([
             native.snarked_ledger_hash,
             native.blockchain_length.value(),
@@ -78,46 +78,19 @@ impl Allocate for ViewVar {
             native.total_currency.value(),
             native.global_slot_since_genesis.value(),
         ]);
-        EpochViewVar::values(&native.staking_epoch_data, out);
-        EpochViewVar::values(&native.next_epoch_data, out);
+        EpochViewVar::values(&native.staking_epoch_data, era, out);
+        EpochViewVar::values(&native.next_epoch_data, era, out);
     }
 
     fn assign<I>(cs: &mut Cs<I>, cells: &mut Cells) -> Self {
         Self {
             snarked_ledger_hash: cells.field(),
-            blockchain_length: U32Var::assign(cs, cells),
-            min_window_density: U32Var::assign(cs, cells),
+            blockchain_length: cells.uint(cs),
+            min_window_density: cells.uint(cs),
             total_currency: cells.uint(cs),
-            global_slot: U32Var::assign(cs, cells),
+            global_slot: cells.uint(cs),
             staking_epoch: EpochViewVar::assign(cs, cells),
             next_epoch: EpochViewVar::assign(cs, cells),
-        }
-    }
-}
-
-impl EpochViewVar {
-    fn constant(view: &EpochDataView) -> Self {
-        Self {
-            ledger: Linear::from(view.ledger.hash),
-            total_currency: AmountVar::constant(view.ledger.total_currency.get()),
-            start_checkpoint: Linear::from(view.start_checkpoint),
-            lock_checkpoint: Linear::from(view.lock_checkpoint),
-            epoch_length: U32Var::constant(view.epoch_length.get().into()),
-        }
-    }
-}
-
-impl ViewVar {
-    /// A constant.
-    pub fn constant(view: &ProtocolStateView) -> Self {
-        Self {
-            snarked_ledger_hash: Linear::from(view.snarked_ledger_hash),
-            blockchain_length: U32Var::constant(view.blockchain_length.get().into()),
-            min_window_density: U32Var::constant(view.min_window_density.get().into()),
-            total_currency: AmountVar::constant(view.total_currency.get()),
-            global_slot: U32Var::constant(view.global_slot_since_genesis.get().into()),
-            staking_epoch: EpochViewVar::constant(&view.staking_epoch_data),
-            next_epoch: EpochViewVar::constant(&view.next_epoch_data),
         }
     }
 }

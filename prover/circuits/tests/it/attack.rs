@@ -10,9 +10,9 @@ use mina_ledger::{
     ledger::{FullLedger, Ledger, Location},
     signature::sign_fields,
     types::{
-        Account, AccountId, Amount, AuthRequired, AuthorizationKind, Body, Bounds, FeePayerBody,
-        MayUseToken, Nonce, Permissions, PrivateKey, PublicKey, Sign, SignedAmount, Slot, Timing,
-        TokenId,
+        Account, AccountId, Amount, AuthRequired, AuthorizationKind, Body, Bounds, Era,
+        FeePayerBody, MayUseToken, Nonce, Permissions, PrivateKey, PublicKey, Sign, SignedAmount,
+        Slot, Timing, TokenId,
     },
 };
 use rayon::prelude::*;
@@ -60,13 +60,13 @@ fn private(lab: &Lab, input: &Input) -> Vec<(&'static str, core::ops::Range<usiz
     let UpdateWitness { body, account, path, stack, is_new, .. } = &input.update.witness;
     let values = lab.values(input);
     let mut of_body = Vec::new();
-    BodyVar::values(body, &mut of_body);
+    BodyVar::values(body, Era::Berkeley, &mut of_body);
     let body = find(&values, &of_body, 0);
     let StackWitness { memo, forest, children, rest, caller, caller_caller, calls, below } = *stack;
     let stack = [memo, forest, children, rest, caller, caller_caller, calls, below];
     let stack = find(&values, &stack, body.end);
     let mut of_account = Vec::new();
-    AccountVar::values(account, &mut of_account);
+    AccountVar::values(account, Era::Berkeley, &mut of_account);
     of_account.push(Fp::from(*is_new));
     let account = find(&values, &of_account, stack.end);
     let sides = (0..path.siblings().len()).map(|i| Fp::from(path.location().index() >> i & 1));
