@@ -41,7 +41,7 @@ mod tests;
 pub(crate) mod word;
 
 pub(crate) use kernel::{Kernel, prefetch, run};
-pub use poseidon::{PoseidonRounds, poseidon_many};
+pub use poseidon::{PoseidonRounds, poseidon_many, poseidon_one};
 
 /// Number of elements in a vector.
 pub(crate) const LANES: usize = 8;
@@ -126,6 +126,9 @@ pub enum LaneBackend {
 }
 
 impl LaneBackend {
+    /// Number of elements in a vector.
+    pub const LANES: usize = LANES;
+
     /// The best implementation for this machine, detected once.
     #[cfg(all(feature = "std", target_arch = "x86_64"))]
     pub fn detect() -> Self {

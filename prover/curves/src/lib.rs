@@ -11,6 +11,8 @@
 
 extern crate alloc;
 
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+mod adx;
 pub mod cosets;
 mod curves;
 mod endo;
@@ -26,6 +28,6 @@ pub use curves::{Pallas, PallasConfig, PastaCurve, Point, ProjectivePoint, Vesta
 pub use endo::ScalarChallenge;
 pub use fields::{Fp, FpParams, Fq, FqParams, PastaField};
 pub use group_map::{GroupMap, GroupMapConstants};
-pub use lanes::{LaneBackend, PoseidonRounds, poseidon_many};
+pub use lanes::{LaneBackend, PoseidonRounds, poseidon_many, poseidon_one};
 pub use msm::{EndoLattice, msm, msm_many, msm_with};
 pub use multiples::{fold_bases, mul_each};

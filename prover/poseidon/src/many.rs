@@ -1,48 +1,46 @@
 //! Permutations of many states at once, in the lanes of `mina-curves`.
 
-use mina_curves::{LaneBackend, PoseidonRounds, poseidon_many};
+use mina_curves::{LaneBackend, PoseidonRounds, poseidon_many, poseidon_one};
 
-use crate::permutation::{Kimchi, Legacy, Permutation, PoseidonField};
-
-/// Fewer states than this are permuted one by one: a vector of lanes costs as much as about three
-/// permutations.
-const WORTH_IT: usize = 4;
+use crate::permutation::{Kimchi, Legacy, PoseidonField};
 
 /// [`Kimchi::permute`](Permutation::permute) of every state.
 pub fn permute_many_kimchi<F: PoseidonField>(states: &mut [[F; 3]]) {
-    kimchi(LaneBackend::detect(), states);
+    permute_many(LaneBackend::detect(), Kimchi::rounds(), states);
 }
 
 /// [`Legacy::permute`](Permutation::permute) of every state.
 pub fn permute_many_legacy<F: PoseidonField>(states: &mut [[F; 3]]) {
-    legacy(LaneBackend::detect(), states);
+    permute_many(LaneBackend::detect(), Legacy::rounds(), states);
 }
 
-fn kimchi<F: PoseidonField>(backend: LaneBackend, states: &mut [[F; 3]]) {
-    if backend == LaneBackend::Scalar || states.len() < WORTH_IT {
-        states.iter_mut().for_each(Kimchi::permute);
-        return;
+/// As many states as a vector of lanes takes the time for, when permuted one by one.
+const fn worth_a_vector(backend: LaneBackend) -> usize {
+    match backend {
+        LaneBackend::Scalar => usize::MAX,
+        LaneBackend::Avx2 => 8,
+        LaneBackend::Avx512Ifma => 4,
     }
-    let params = F::kimchi_params();
-    let constants = &params.round_constants;
-    let rounds = PoseidonRounds { mds: &params.mds, initial: None, constants, seventh_power: true };
-    poseidon_many(backend, rounds, states);
 }
 
-fn legacy<F: PoseidonField>(backend: LaneBackend, states: &mut [[F; 3]]) {
-    if backend == LaneBackend::Scalar || states.len() < WORTH_IT {
-        states.iter_mut().for_each(Legacy::permute);
-        return;
-    }
-    let params = F::legacy_params();
-    let [initial, constants @ ..] = &params.round_constants;
-    let rounds = PoseidonRounds {
-        mds: &params.mds,
-        initial: Some(initial),
-        constants,
-        seventh_power: false,
+fn permute_many<F: PoseidonField>(
+    backend: LaneBackend,
+    rounds: PoseidonRounds<'_, F>,
+    states: &mut [[F; 3]],
+) {
+    let rest = states.len() % LaneBackend::LANES;
+    let in_lanes = match backend {
+        LaneBackend::Scalar => 0,
+        _ if rest < worth_a_vector(backend) => states.len() - rest,
+        _ => states.len(),
     };
-    poseidon_many(backend, rounds, states);
+    let (in_lanes, one_by_one) = states.split_at_mut(in_lanes);
+    if !in_lanes.is_empty() {
+        poseidon_many(backend, rounds, in_lanes);
+    }
+    for state in one_by_one {
+        poseidon_one(rounds, state);
+    }
 }
 
 #[cfg(test)]
@@ -50,6 +48,7 @@ mod tests {
     use mina_curves::{Fp, Fq};
 
     use super::*;
+    use crate::permutation::Permutation;
 
     fn states<F: PoseidonField>(n: usize) -> Vec<[F; 3]> {
         let mut edges: Vec<F> = vec![F::ZERO, F::ONE, -F::ONE, -F::from(2u64)];
@@ -71,10 +70,10 @@ mod tests {
             for n in [0, 1, 3, 4, 7, 8, 9, 16, 300] {
                 let (mut a, mut b) = (states::<F>(n), states::<F>(n));
                 let (mut c, mut d) = (a.clone(), b.clone());
-                kimchi(backend, &mut a);
+                permute_many(backend, Kimchi::rounds(), &mut a);
                 b.iter_mut().for_each(Kimchi::permute);
                 assert_eq!(a, b, "{backend:?} {n}");
-                legacy(backend, &mut c);
+                permute_many(backend, Legacy::rounds(), &mut c);
                 d.iter_mut().for_each(Legacy::permute);
                 assert_eq!(c, d, "{backend:?} {n}");
             }
@@ -89,12 +88,8 @@ mod tests {
 
     #[test]
     fn lanes_even_where_they_are_not_chosen() {
-        let params = Fp::kimchi_params();
-        let constants = &params.round_constants;
-        let rounds =
-            PoseidonRounds { mds: &params.mds, initial: None, constants, seventh_power: true };
         let (mut a, mut b) = (states::<Fp>(9), states::<Fp>(9));
-        poseidon_many(LaneBackend::Scalar, rounds, &mut a);
+        poseidon_many(LaneBackend::Scalar, Kimchi::rounds(), &mut a);
         b.iter_mut().for_each(Kimchi::permute);
         assert_eq!(a, b);
     }

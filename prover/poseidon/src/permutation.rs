@@ -1,6 +1,7 @@
 //! The two Poseidon permutations.
 
-use mina_curves::{Fp, Fq, PastaField};
+use ark_ff::{Fp256, MontBackend, MontConfig};
+use mina_curves::{Fp, Fq, PastaField, PoseidonRounds, poseidon_one};
 
 use crate::{kimchi, legacy};
 
@@ -17,6 +18,28 @@ pub struct PoseidonParams<F, const ROWS: usize> {
     pub mds: [[F; 3]; 3],
     /// One row per addition of constants.
     pub round_constants: [[F; 3]; ROWS],
+    /// The constants times `2^256`.
+    pub(crate) lifted_constants: [[F; 3]; ROWS],
+}
+
+impl<P: MontConfig<4>, const ROWS: usize> PoseidonParams<Fp256<MontBackend<P, 4>>, ROWS> {
+    pub(crate) const fn new(
+        mds: [[Fp256<MontBackend<P, 4>>; 3]; 3],
+        round_constants: [[Fp256<MontBackend<P, 4>>; 3]; ROWS],
+    ) -> Self {
+        let mut lifted_constants = round_constants;
+        let mut row = 0;
+        while row < ROWS {
+            let mut i = 0;
+            while i < 3 {
+                // Takes the words of the Montgomery form for a value.
+                lifted_constants[row][i] = Fp256::new(round_constants[row][i].0);
+                i += 1;
+            }
+            row += 1;
+        }
+        Self { mds, round_constants, lifted_constants }
+    }
 }
 
 /// A Pasta field with its Poseidon constants.
@@ -64,39 +87,40 @@ pub struct Legacy;
 
 impl<F: PoseidonField> Permutation<F> for Kimchi {
     fn permute(state: &mut [F; 3]) {
+        poseidon_one(Self::rounds(), state);
+    }
+}
+
+impl Kimchi {
+    pub(crate) fn rounds<F: PoseidonField>() -> PoseidonRounds<'static, F> {
         let params = F::kimchi_params();
-        for constants in &params.round_constants {
-            for x in state.iter_mut() {
-                let square = x.square();
-                *x *= square;
-                *x *= square.square();
-            }
-            mix(&params.mds, constants, state);
+        PoseidonRounds {
+            mds: &params.mds,
+            initial: None,
+            constants: &params.round_constants,
+            lifted: &params.lifted_constants,
+            seventh_power: true,
         }
     }
 }
 
 impl<F: PoseidonField> Permutation<F> for Legacy {
     fn permute(state: &mut [F; 3]) {
-        let params = F::legacy_params();
-        let [first, rounds @ ..] = &params.round_constants;
-        for (x, constant) in state.iter_mut().zip(first) {
-            *x += constant;
-        }
-        for constants in rounds {
-            for x in state.iter_mut() {
-                *x *= x.square().square();
-            }
-            mix(&params.mds, constants, state);
-        }
+        poseidon_one(Self::rounds(), state);
     }
 }
 
-/// `state ← mds·state + constants`.
-fn mix<F: PoseidonField>(mds: &[[F; 3]; 3], constants: &[F; 3], state: &mut [F; 3]) {
-    let [a, b, c] = *state;
-    for ((new, row), constant) in state.iter_mut().zip(mds).zip(constants) {
-        // Three products: arkworks' `sum_of_products`, with one reduction for all, is slower.
-        *new = row[0] * a + row[1] * b + row[2] * c + constant;
+impl Legacy {
+    pub(crate) fn rounds<F: PoseidonField>() -> PoseidonRounds<'static, F> {
+        let params = F::legacy_params();
+        let [initial, constants @ ..] = &params.round_constants;
+        let [_, lifted @ ..] = &params.lifted_constants;
+        PoseidonRounds {
+            mds: &params.mds,
+            initial: Some(initial),
+            constants,
+            lifted,
+            seventh_power: false,
+        }
     }
 }
