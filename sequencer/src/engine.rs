@@ -8,7 +8,7 @@ use mina_ledger::{
     hash::{CommandHashes, command_hashes},
     ledger::{FullLedger, Ledger, LedgerError, Location, Mask},
     logic::{ApplyError, Context, FailureTable, apply_signed_command, apply_zkapp_command},
-    rollup::{BlockHeader, CommandReceipt, Hashed, bridge_id},
+    rollup::{BlockHeader, CommandReceipt, Hashed, bridge_id, credit_fees},
     types::{
         Account, AccountId, Amount, Length, ProtocolStateView, SignedAmount, Slot, to_decimal,
     },
@@ -276,7 +276,8 @@ impl Engine {
         if batch.commands == 0 || (blocks < config.max_blocks && age < config.max_age_ms) {
             return Ok(None);
         }
-        let credited = self.credit(ledger, batch.fees)?;
+        // They are kept for the next batch if there is no account for them.
+        let credited = credit_fees(ledger, self.shared.fee_recipient, batch.fees)?;
         let target = if credited { ledger.root()? } else { root };
         let closed = BatchRecord {
             number: batch.number,
@@ -298,16 +299,6 @@ impl Engine {
             source_ledger: to_decimal(target),
         };
         Ok(Some(closed))
-    }
-
-    /// Credits collected fees; they are kept for the next batch if there is no account for them.
-    fn credit(&self, ledger: &mut Mask<FullLedger>, fees: Amount) -> Result<bool, EngineError> {
-        let id = AccountId::of(self.shared.fee_recipient);
-        let Some(mut account) = ledger.get(&id)?.cloned() else { return Ok(false) };
-        let Some(balance) = account.balance.checked_add(fees) else { return Ok(false) };
-        account.balance = balance;
-        ledger.set(account)?;
-        Ok(true)
     }
 
     /// Makes a closed block part of the ledger and visible. What the store has to write is

@@ -15,6 +15,7 @@ use mina_ledger::{
     rollup::{
         BlockHeader, BridgeParameters, BridgeRule, ChainId, CommandReceipt, DataCommitment,
         DepositAction, Hashed, MessageReceipt, apply_deposit, apply_unopened, bridge_id,
+        credit_fees,
     },
     signature::{BatchItem, SignatureError, verify_batch},
     types::{
@@ -381,14 +382,8 @@ pub fn close_batch<L: Ledger>(
     fee_recipient: &PublicKey,
     fees: Amount,
 ) -> Result<(), ExecuteError> {
-    if fees == Amount::ZERO {
-        return Ok(());
-    }
-    let id = AccountId::of(*fee_recipient);
-    let mut account = ledger.get(&id)?.cloned().ok_or(ExecuteError::Fees)?;
-    account.balance = account.balance.checked_add(fees).ok_or(ExecuteError::Fees)?;
-    ledger.set(account)?;
-    Ok(())
+    let credited = credit_fees(ledger, *fee_recipient, fees)?;
+    if credited { Ok(()) } else { Err(ExecuteError::Fees) }
 }
 
 /// The accounts that executing a batch reads or writes: what a witness for it has to show.

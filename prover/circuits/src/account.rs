@@ -1,8 +1,10 @@
 //! Accounts and their hashes.
 
+use ark_ff::Field;
 use mina_curves::Fp;
 use mina_ledger::{
     hash::{
+        account_hash,
         constants::{DUMMY_VERIFICATION_KEY_HASH, EMPTY_RECEIPT_CHAIN_HASH},
         salt, zkapp_uri_hash,
     },
@@ -202,6 +204,20 @@ impl AccountVar {
         let mut fields = vec![Linear::from(zkapp)];
         fields.extend(self.own_fields());
         hash(cs, salt::ACCOUNT.state(), &fields).into()
+    }
+
+    /// Asserts that `leaf`, the account's hash, is not that of an empty leaf, if the bit is 1: the
+    /// account of the empty key would be at each of those; one row.
+    pub fn assert_exists_if<I>(cs: &mut Cs<I>, bit: impl Into<Linear>, leaf: &Linear, era: Era) {
+        let (bit, difference) =
+            (bit.into(), leaf.clone() - account_hash(&Account::empty(era), era));
+        let inverse = {
+            let (bit, difference) = (bit.clone(), difference.clone());
+            cs.witness(move |v| {
+                v.evaluate(&bit) * v.evaluate(&difference).inverse().unwrap_or_default()
+            })
+        };
+        cs.assert_mul(difference, inverse, bit);
     }
 
     /// Asserts that this is `other`, if the bit is 1; half a row for each element that is hashed, and

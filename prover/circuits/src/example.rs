@@ -9,17 +9,18 @@ use mina_ledger::{
     logic::{ApplyError, Context, apply_zkapp_command},
     rollup::{
         BridgeParameters, BridgeRule, ChainId, Hashed, OutboxEntry, bridge_account, bridge_id,
+        credit_fees,
     },
     signature::{SignatureError, sign_zkapp_command},
     types::{
         Account, AccountId, AccountUpdate, Amount, Authorization, AuthorizationKind, Body,
         CallForest, Era, FeePayer, FeePayerBody, Length, Memo, PrivateKey, ProtocolStateView,
-        Signature, SignedAmount, Slot, TypeError, ZkappCommand,
+        PublicKey, Signature, SignedAmount, Slot, TypeError, ZkappCommand,
     },
 };
 
 use crate::{
-    program::{Point, Segment},
+    program::{Opening, Point, Segment},
     update::{NewAccount, RecordedUpdate, Recorder, Rules, State},
 };
 
@@ -113,6 +114,33 @@ impl Transfers {
     /// The state between commands.
     pub fn state(&self) -> &State {
         &self.state
+    }
+
+    /// The key of user `index`.
+    pub fn user(&self, index: usize) -> PublicKey {
+        self.users[index].to_public_key()
+    }
+
+    /// An account as it is now, with its path.
+    ///
+    /// # Errors
+    /// [`ExampleError`], also if there is no such account.
+    pub fn opening(&mut self, id: &AccountId) -> Result<Opening, ExampleError> {
+        let location = self.ledger.location(id)?.ok_or(LedgerError::NoAccount { index: 0 })?;
+        let account = self.ledger.get(id)?.ok_or(LedgerError::NoAccount { index: 0 })?.clone();
+        Ok(Opening { account, path: self.ledger.path(location)? })
+    }
+
+    /// Credits the fees to a user, as the end of a batch does; the root of the ledger afterwards.
+    ///
+    /// # Errors
+    /// [`ExampleError`].
+    pub fn close(&mut self, user: usize) -> Result<Fp, ExampleError> {
+        let fees = mina_curves::PastaField::to_limbs(self.state.fees)[0];
+        let recipient = self.user(user);
+        credit_fees(&mut self.ledger, recipient, fees.into())?;
+        self.state = State { ledger: self.ledger.root()?, ..State::default() };
+        Ok(self.state.ledger)
     }
 
     /// Where the chain stands at a state in its block.

@@ -49,6 +49,15 @@ pub fn select_bit<I>(
     Boolean::assert(cs, selected)
 }
 
+impl AccountIdVar {
+    /// Asserts that two ids are the same; free.
+    pub fn assert_equal<I>(&self, cs: &mut Cs<I>, other: &Self) {
+        cs.assert_equal(self.public_key.x.clone(), &other.public_key.x);
+        cs.assert_equal(&self.public_key.is_odd, &other.public_key.is_odd);
+        cs.assert_equal(self.token_id.clone(), &other.token_id);
+    }
+}
+
 impl Allocate for PublicKeyVar {
     type Native = PublicKey;
 

@@ -37,6 +37,16 @@ impl MerklePathVar {
         Self { levels }
     }
 
+    /// A private path to leaf 0; free.
+    pub fn first<I>(
+        cs: &mut Cs<I>,
+        source: impl Fn(&I) -> &MerklePath + Send + Sync + 'static,
+    ) -> Self {
+        let siblings = cs.try_witnesses(DEPTH, move |v| Ok(source(v.input()).siblings().to_vec()));
+        let left = Boolean::constant(false);
+        Self { levels: siblings.into_iter().map(|sibling| (left.clone(), sibling)).collect() }
+    }
+
     /// The root over `leaf`; 14 rows for each level.
     pub fn root<I>(&self, cs: &mut Cs<I>, leaf: &Linear) -> Linear {
         self.levels.iter().enumerate().fold(leaf.clone(), |node, (height, (is_right, sibling))| {

@@ -33,7 +33,6 @@ mod stack;
 mod state;
 mod view;
 
-use ark_ff::Field;
 use mina_curves::Fp;
 use mina_ledger::{
     Domain,
@@ -227,24 +226,13 @@ fn load<I>(
         let source = source.clone();
         Boolean::witness(cs, move |v| source(v.input()).is_new)
     };
-    let (id, expected) = (&account.id, &body.id);
-    cs.assert_equal(id.public_key.x.clone(), &expected.public_key.x);
-    cs.assert_equal(&id.public_key.is_odd, &expected.public_key.is_odd);
-    cs.assert_equal(id.token_id.clone(), &expected.token_id);
+    account.id.assert_equal(cs, &body.id);
     let fresh = AccountVar::new(cs, &account.id, is_default_token, era);
     account.assert_equal_if(cs, &is_new, &fresh);
 
     let leaf = account.hash(cs);
-    // An account that exists is at no empty leaf; the one of the empty key would be at each of them.
     let exists = is_active.and(cs, &is_new.not());
-    let difference = leaf.clone() - account_hash(&empty, era);
-    let inverse = {
-        let (exists, difference) = (Linear::from(&exists), difference.clone());
-        cs.witness(move |v| {
-            v.evaluate(&exists) * v.evaluate(&difference).inverse().unwrap_or_default()
-        })
-    };
-    cs.assert_mul(difference, inverse, &exists);
+    AccountVar::assert_exists_if(cs, &exists, &leaf, era);
     let leaf = is_new.select(cs, account_hash(&empty, era), leaf);
     let path = {
         let source = source.clone();

@@ -26,7 +26,7 @@ mod statement;
 
 pub use bridge::{
     BRIDGE_SUPPLY, BridgeParameters, BridgeRule, MessageOutcome, apply_deposit, apply_unopened,
-    bridge_account, bridge_id, bridge_public_key,
+    bridge_account, bridge_id, bridge_public_key, credit_fees,
 };
 pub use contract::{Committee, CommitteeMember, Configuration, PayoutState, Progress};
 pub use da::{Attestation, BlobStatement, DataCommitment, PreConfirmation, SignedStatement};

@@ -8,7 +8,7 @@ use pickles::{Job, ProvedStatement, verify};
 use rand::rngs::OsRng;
 use zeko_circuits::{
     example::Transfers,
-    program::{Commands, CommandsInput, Merge, Rollup, Segment},
+    program::{CommandsInput, Merge, Rollup, Segment},
     update::{RecordedUpdate, State},
 };
 
@@ -31,7 +31,7 @@ pub(crate) fn circuits(json: bool, updates: usize, batch: usize) -> Result<()> {
         report.count(&format!("rows, {rule}"), "", rows as u64);
     }
 
-    let (segments, jobs) = segments(&mut chain, updates, batch)?;
+    let (segments, jobs) = segments(&rollup, &mut chain, updates, batch)?;
     let count = segments.len();
     let start = Instant::now();
     let proved = rollup.program.prove_all(rollup.commands, jobs, &mut OsRng);
@@ -65,6 +65,7 @@ pub(crate) fn circuits(json: bool, updates: usize, batch: usize) -> Result<()> {
 
 /// Transfers of so many updates, cut into segments of `updates`.
 fn segments(
+    rollup: &Rollup,
     chain: &mut Transfers,
     updates: usize,
     batch: usize,
@@ -75,14 +76,13 @@ fn segments(
         recorded.extend(chain.send(i % users, (i + 1) % users, 1_000)?);
     }
     let end = *chain.state();
-    let rule = Commands::new(chain.rules.clone(), updates);
     let starts: Vec<State> =
         recorded.chunks(updates).filter_map(|chunk| chunk.first()).map(|one| one.before).collect();
     let ends = starts.iter().skip(1).copied().chain([end]);
     let segments = starts.iter().zip(ends).map(|(source, target)| chain.segment(source, &target));
     let segments = segments.collect();
     let input = |chunk: &[RecordedUpdate]| -> Result<Job<CommandsInput>> {
-        let input = rule.input(chain.chain, chain.height, chain.slot, chunk.to_vec())?;
+        let input = rollup.commands_input(chain.chain, chain.height, chain.slot, chunk.to_vec())?;
         Ok(Job { input, previous: vec![] })
     };
     Ok((segments, recorded.chunks(updates).map(input).collect::<Result<_>>()?))

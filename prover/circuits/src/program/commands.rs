@@ -50,23 +50,22 @@ pub struct CommandsInput {
 
 impl Commands {
     /// The rule for up to `updates` updates.
-    pub fn new(rules: Rules, updates: usize) -> Self {
+    pub(super) fn new(rules: Rules, updates: usize) -> Self {
         Self { rules, updates }
     }
+}
 
-    /// The input for updates that follow each other in a block.
-    ///
-    /// # Errors
-    /// [`CommandsError::Count`].
-    pub fn input(
-        &self,
+impl CommandsInput {
+    /// The input of a circuit with room for `room` updates.
+    pub(super) fn new(
         chain: ChainId,
         height: Length,
         slot: Slot,
         updates: Vec<RecordedUpdate>,
-    ) -> Result<CommandsInput, CommandsError> {
-        let error = CommandsError::Count { expected: self.updates, got: updates.len() };
-        let Some(first) = updates.first().filter(|_| updates.len() <= self.updates) else {
+        room: usize,
+    ) -> Result<Self, CommandsError> {
+        let error = CommandsError::Count { expected: room, got: updates.len() };
+        let Some(first) = updates.first().filter(|_| updates.len() <= room) else {
             return Err(error);
         };
         let before = first.before;
@@ -74,8 +73,8 @@ impl Commands {
         let spare = first.witness.clone();
         let mut updates: Vec<_> =
             updates.into_iter().map(|update| (true, update.witness)).collect();
-        updates.resize(self.updates, (false, spare));
-        Ok(CommandsInput { chain, height, slot, before, updates })
+        updates.resize(room, (false, spare));
+        Ok(Self { chain, height, slot, before, updates })
     }
 }
 

@@ -9,7 +9,7 @@ use mina_ledger::{
 
 use crate::{
     Cs, Linear,
-    alloc::{Allocate, Cells},
+    alloc::{Allocate, Cells, witness},
     input::{InputVar, hash, salted},
     number::{AmountVar, NumberValue, U32Var},
     update::{State, StateVar},
@@ -41,6 +41,11 @@ impl Point {
         let State { ledger, accounts, .. } = *state;
         let local = mina_ledger::hash::hash_one(&salted(LOCAL_PREFIX), &state.local_fields());
         Self { ledger, accounts, local, fees, height, slot }
+    }
+
+    /// The hash of what is carried between two commands: nothing.
+    pub(super) fn local_between_commands() -> Fp {
+        mina_ledger::hash::hash_one(&salted(LOCAL_PREFIX), &State::default().local_fields())
     }
 
     fn append(&self, input: &mut Input) {
@@ -141,21 +146,19 @@ impl PointVar {
             .add(&self.slot);
     }
 
-    /// Asserts that two points are the same; free.
-    pub fn assert_equal<I>(&self, cs: &mut Cs<I>, other: &Self) {
-        let fields = |point: &Self| {
-            [
-                point.ledger.clone(),
-                point.accounts.clone(),
-                point.local.clone(),
-                point.fees.linear().clone(),
-                point.height.linear().clone(),
-                point.slot.linear().clone(),
-            ]
-        };
-        for (a, b) in fields(self).into_iter().zip(fields(other)) {
-            cs.assert_equal(a, b);
-        }
+    /// Asserts that `next` is the same point or, between two commands, the same state in a later block;
+    /// 12 rows.
+    pub fn assert_followed<I>(&self, cs: &mut Cs<I>, next: &Self) {
+        cs.assert_equal(self.ledger.clone(), &next.ledger);
+        cs.assert_equal(self.accounts.clone(), &next.accounts);
+        cs.assert_equal(self.local.clone(), &next.local);
+        cs.assert_equal(self.fees.linear().clone(), next.fees.linear());
+        let [blocks, slots] = [(&self.height, &next.height), (&self.slot, &next.slot)]
+            .map(|(now, next)| U32Var::assert(cs, &(next.linear().clone() - now.linear())));
+        let same_block = cs.is_zero(blocks.linear());
+        cs.assert_mul(&same_block, slots.linear(), Fp::default());
+        let inside = self.local.clone() - Point::local_between_commands();
+        cs.assert_mul(same_block.not(), inside, Fp::default());
     }
 }
 
@@ -171,6 +174,25 @@ pub struct SegmentVar {
 }
 
 impl SegmentVar {
+    /// A private segment; 16 rows.
+    pub fn witness<I: 'static>(
+        cs: &mut Cs<I>,
+        source: impl Fn(&I) -> &Segment + Clone + Send + Sync + 'static,
+    ) -> Self {
+        // Points look the same in every era.
+        let (era, sample) = (Era::default(), Point::default());
+        let chain = {
+            let source = source.clone();
+            cs.witness(move |v| source(v.input()).chain.field())
+        };
+        let start = source.clone();
+        Self {
+            chain: chain.into(),
+            source: witness(cs, era, &sample, move |input| &start(input).source),
+            target: witness(cs, era, &sample, move |input| &source(input).target),
+        }
+    }
+
     /// The hash; 60 rows and those of packing.
     pub fn digest<I>(&self, cs: &mut Cs<I>) -> Linear {
         let mut input = InputVar::new();

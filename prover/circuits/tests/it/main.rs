@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod attack;
+mod close;
 mod forge;
 mod program;
 mod update;

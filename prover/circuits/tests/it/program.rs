@@ -15,26 +15,25 @@ use pickles::{ProveError, verify};
 use rand::rngs::OsRng;
 use zeko_circuits::{
     example::Transfers,
-    program::{Commands, CommandsError, Merge, Rollup, Segment},
+    program::{CommandsError, Merge, Rollup, Segment},
     update::{RecordedUpdate, State},
 };
 
-const MINA: u64 = 1_000_000_000;
+pub(crate) const MINA: u64 = 1_000_000_000;
 
 /// Updates of a proof here: the circuit is small, and commands do not end where proofs do.
 const UPDATES: usize = 4;
 
-static ROLLUP: LazyLock<Rollup> = LazyLock::new(|| {
+pub(crate) static ROLLUP: LazyLock<Rollup> = LazyLock::new(|| {
     let rules = Transfers::new(1).unwrap().rules;
     Rollup::compile(&rules, UPDATES, None).unwrap()
 });
 
-fn prove(
+pub(crate) fn prove(
     chain: &Transfers,
     updates: Vec<RecordedUpdate>,
 ) -> Result<pickles::ProvedStatement, ProveError> {
-    let rule = Commands::new(chain.rules.clone(), UPDATES);
-    let input = rule.input(chain.chain, chain.height, chain.slot, updates).unwrap();
+    let input = ROLLUP.commands_input(chain.chain, chain.height, chain.slot, updates).unwrap();
     ROLLUP.program.prove(ROLLUP.commands, input, &[], &mut OsRng)
 }
 
@@ -92,8 +91,7 @@ fn updates_must_follow_each_other() {
     let doubled = refused(&|updates| updates.insert(1, updates[1].clone()));
     assert!(doubled.contains("stack"), "{doubled}");
 
-    let rule = Commands::new(chain.rules.clone(), UPDATES);
-    let input = |updates| rule.input(chain.chain, Length::new(1), Slot::new(1), updates);
+    let input = |updates| ROLLUP.commands_input(chain.chain, Length::new(1), Slot::new(1), updates);
     for updates in [vec![], [&updates[..], &updates[..]].concat()] {
         let (expected, got) = (UPDATES, updates.len());
         assert_eq!(input(updates).err(), Some(CommandsError::Count { expected, got }));

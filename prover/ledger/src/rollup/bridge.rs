@@ -287,6 +287,29 @@ pub fn apply_unopened<L: Ledger>(
     })
 }
 
+/// The closing step of a batch: credits the collected fees. `false`, with the ledger as it was, if
+/// `recipient` has no account of MINA, its balance cannot hold them, or it is the bridge account,
+/// whose balance is what the L1 owes.
+///
+/// # Errors
+/// [`LedgerError`].
+pub fn credit_fees<L: Ledger>(
+    ledger: &mut L,
+    recipient: PublicKey,
+    fees: Amount,
+) -> Result<bool, LedgerError> {
+    if fees == Amount::ZERO {
+        return Ok(true);
+    }
+    let account =
+        ledger.get(&AccountId::of(recipient))?.filter(|_| recipient != bridge_public_key());
+    let Some(mut account) = account.cloned() else { return Ok(false) };
+    let Some(balance) = account.balance.checked_add(fees) else { return Ok(false) };
+    account.balance = balance;
+    ledger.set(account)?;
+    Ok(true)
+}
+
 #[cfg(test)]
 mod tests {
     use ark_ff::Field;

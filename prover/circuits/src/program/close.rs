@@ -1,0 +1,188 @@
+//! The end of a batch.
+
+use kimchi::builder::Boolean;
+use mina_curves::Fp;
+use mina_ledger::{
+    ledger::MerklePath,
+    rollup::{BatchStatement, Side, bridge_id},
+    types::{Account, Era, ZkappAccount},
+};
+use pickles::{PreviousStatement, Rule, RuleStatement, Slot, StepBuilder, StepInput, StepKey};
+
+use super::{
+    Point, Segment, SegmentVar,
+    statement::{BatchStatementVar, SideVar},
+};
+use crate::{
+    Linear,
+    account::AccountVar,
+    alloc::{constant, witness},
+    key::AccountIdVar,
+    merkle::MerklePathVar,
+    number::AmountVar,
+};
+
+/// The closing step: no command is under way, the collected fees go to an account that exists, and the
+/// bridge account's state, before and after, says what became of inbox and outbox.
+///
+/// The hashes of the last blocks are taken as they come: they are the DA committee's to vouch for.
+#[derive(Clone, Copy, Debug)]
+pub struct Close {
+    era: Era,
+}
+
+/// An account with its path in a ledger.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    /// The account.
+    pub account: Account,
+    /// Its path.
+    pub path: MerklePath,
+}
+
+/// What a proof of [`Close`] is made from.
+#[derive(Clone, Debug)]
+pub struct CloseInput {
+    /// What the batch's commands and messages have been proved to do.
+    pub segment: Segment,
+    /// The bridge account in the ledger before the batch.
+    pub bridge_before: Opening,
+    /// The bridge account in the ledger after its commands and messages.
+    pub bridge_after: Opening,
+    /// The account that fees go to, there; any account if there are no fees.
+    pub fee_account: Opening,
+    /// The hashes of the last block before the batch and of its own last block.
+    pub blocks: [Fp; 2],
+}
+
+/// Inbox and outbox, as a bridge account has them.
+fn messages(bridge: &Account, era: Era) -> [Fp; 2] {
+    let new = ZkappAccount::new(era);
+    let zkapp = bridge.zkapp.as_deref().unwrap_or(&new);
+    [zkapp.app_state.first().copied().unwrap_or_default(), zkapp.action_state[0]]
+}
+
+impl Close {
+    pub(super) fn new(era: Era) -> Self {
+        Self { era }
+    }
+}
+
+impl CloseInput {
+    /// What a proof from this says, if there is one; `ledger` is the root after the fees have been
+    /// credited.
+    pub fn statement(&self, ledger: Fp, era: Era) -> BatchStatement {
+        let Self { segment, bridge_before, bridge_after, blocks, .. } = self;
+        let side = |bridge: &Opening, ledger: Fp, block: Fp| {
+            let [inbox, outbox] = messages(&bridge.account, era);
+            Side { ledger, inbox, outbox, block, ..Side::default() }
+        };
+        BatchStatement {
+            chain: segment.chain,
+            source: side(bridge_before, segment.source.ledger, blocks[0]),
+            target: side(bridge_after, ledger, blocks[1]),
+            first_slot: segment.source.slot,
+            last_slot: segment.target.slot,
+        }
+    }
+}
+
+type Builder = StepBuilder<CloseInput>;
+type Input = StepInput<CloseInput>;
+
+impl Rule for Close {
+    type Input = CloseInput;
+
+    fn name(&self) -> &'static str {
+        "close"
+    }
+
+    fn previous(&self) -> Vec<Slot> {
+        vec![Slot::Own]
+    }
+
+    fn constrain(&self, cs: &mut Builder, _: &[StepKey]) -> RuleStatement {
+        let era = self.era;
+        let segment = SegmentVar::witness(cs, |input: &Input| &input.rule().segment);
+        let SegmentVar { chain, source, target } = &segment;
+        cs.region("ends", |cs| {
+            let none = Point::local_between_commands();
+            for point in [source, target] {
+                cs.assert_equal(point.local.clone(), none);
+            }
+            cs.assert_equal(source.fees.linear().clone(), Fp::default());
+            // Accounts that are new would have to be shown to be nowhere else.
+            for point in [source, target] {
+                cs.assert_equal(point.accounts.clone(), Fp::default());
+            }
+        });
+        let [block_before, block_after] = cs.witnesses(|v| v.input().rule().blocks);
+        let before = cs.region("bridge before", |cs| {
+            open_bridge(cs, era, &source.ledger, block_before.into(), |input| {
+                &input.rule().bridge_before
+            })
+        });
+        let after = cs.region("bridge after", |cs| {
+            open_bridge(cs, era, &target.ledger, block_after.into(), |input| {
+                &input.rule().bridge_after
+            })
+        });
+        let ledger = cs.region("fees", |cs| credit_fees(cs, era, &target.ledger, &target.fees));
+        let previous = PreviousStatement {
+            app_state: vec![segment.digest(cs)],
+            must_verify: Boolean::<Fp>::constant(true),
+        };
+        let statement = BatchStatementVar {
+            chain: chain.clone(),
+            source: before,
+            target: SideVar { ledger, ..after },
+            first_slot: source.slot.clone(),
+            last_slot: target.slot.clone(),
+        };
+        RuleStatement { app_state: vec![statement.digest(cs)], previous: vec![previous] }
+    }
+}
+
+/// What the bridge account, at leaf 0 of `ledger`, says of inbox and outbox.
+fn open_bridge(
+    cs: &mut Builder,
+    era: Era,
+    ledger: &Linear,
+    block: Linear,
+    opening: fn(&Input) -> &Opening,
+) -> SideVar {
+    let sample = Account::empty(era);
+    let mut bridge: AccountVar = witness(cs, era, &sample, move |input| &opening(input).account);
+    let id: AccountIdVar = constant(cs, era, &bridge_id());
+    bridge.id.assert_equal(cs, &id);
+    bridge.id = id;
+    let leaf = bridge.hash(cs);
+    let path = MerklePathVar::first(cs, move |input| &opening(input).path);
+    let root = path.root(cs, &leaf);
+    cs.assert_equal(root, ledger);
+    let AccountVar { zkapp, .. } = bridge;
+    let [outbox, ..] = zkapp.action_state;
+    let inbox = zkapp.app_state.into_iter().next().expect("accounts have state in every era");
+    SideVar { ledger: ledger.clone(), inbox, outbox, block }
+}
+
+/// The ledger after the credit of the fees to an account of MINA that exists and is not the bridge
+/// account.
+fn credit_fees(cs: &mut Builder, era: Era, ledger: &Linear, fees: &AmountVar) -> Linear {
+    let sample = Account::empty(era);
+    let mut account: AccountVar =
+        witness(cs, era, &sample, |input: &Input| &input.rule().fee_account.account);
+    let bridge: AccountIdVar = constant(cs, era, &bridge_id());
+    cs.assert_equal(account.id.token_id.clone(), &bridge.token_id);
+    let is_bridge = cs.is_equal(account.id.public_key.x.clone(), &bridge.public_key.x);
+    cs.assert_equal(&is_bridge, Fp::default());
+    let leaf = account.hash(cs);
+    AccountVar::assert_exists_if(cs, Fp::from(1u64), &leaf, era);
+    let path = MerklePathVar::witness(cs, |input: &Input| &input.rule().fee_account.path);
+    let root = path.root(cs, &leaf);
+    cs.assert_equal(root, ledger);
+    let balance = account.balance.linear().clone() + fees.linear();
+    account.balance = AmountVar::assert(cs, &balance);
+    let leaf = account.hash(cs);
+    path.root(cs, &leaf)
+}
