@@ -4,4 +4,5 @@
 mod attack;
 mod forge;
 mod program;
+mod settlement;
 mod update;
