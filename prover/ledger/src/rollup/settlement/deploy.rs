@@ -1,6 +1,6 @@
 //! Setting up the rollup account.
 
-use alloc::{vec, vec::Vec};
+use alloc::vec::Vec;
 
 use mina_curves::Fp;
 
@@ -13,8 +13,8 @@ use crate::{
     },
 };
 
-/// What a field of the rollup account is the hash of, as an event says it: a number for its kind, and
-/// the elements that are hashed.
+/// What a field of the rollup account is the hash of, as events say it: each has a number for its kind,
+/// and then elements that are hashed, as many as go into one.
 #[derive(Clone, Copy, Debug)]
 pub enum ContractEvent<'a> {
     /// Field 4.
@@ -29,14 +29,20 @@ impl ContractEvent<'_> {
     /// The number of an event about field 3.
     pub const PAYOUT: u64 = 2;
 
-    /// The elements of the event.
-    pub fn to_fields(&self) -> Vec<Fp> {
+    /// The most elements of an event that a node can encode.
+    const MAX_FIELDS: usize = 16;
+
+    /// The events: one, but for a committee, whose elements go on in another.
+    pub fn to_events(&self) -> Vec<Vec<Fp>> {
         let (kind, fields) = match self {
             Self::Configuration(configuration) => (1, configuration.to_fields()),
             Self::Payout(payout) => (Self::PAYOUT, payout.to_fields()),
             Self::Committee(committee) => (3, committee.to_fields()),
         };
-        core::iter::once(Fp::from(kind)).chain(fields).collect()
+        let chunks = fields.chunks(Self::MAX_FIELDS - 1);
+        chunks
+            .map(|chunk| core::iter::once(Fp::from(kind)).chain(chunk.iter().copied()).collect())
+            .collect()
     }
 }
 
@@ -78,11 +84,12 @@ pub fn deploy_updates(
     deploy.update.verification_key = Some(key);
     deploy.update.permissions = Some(contract_permissions(era));
     deploy.update.app_state = state.to_update(era);
-    deploy.events = vec![
-        ContractEvent::Configuration(&state.configuration).to_fields(),
-        ContractEvent::Payout(&state.payout).to_fields(),
-        ContractEvent::Committee(committee).to_fields(),
+    let events = [
+        ContractEvent::Configuration(&state.configuration),
+        ContractEvent::Payout(&state.payout),
+        ContractEvent::Committee(committee),
     ];
+    deploy.events = events.iter().flat_map(ContractEvent::to_events).collect();
     [funding, deploy].map(|body| AccountUpdate {
         body,
         authorization: Authorization::Signature(Signature::DUMMY),

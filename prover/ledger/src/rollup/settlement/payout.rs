@@ -1,6 +1,6 @@
 //! `payout`: pays the next entries of the outbox.
 
-use alloc::{vec, vec::Vec};
+use alloc::vec::Vec;
 
 use mina_curves::Fp;
 
@@ -106,7 +106,7 @@ impl Payout {
         }
         let after = self.after();
         write(&mut body, Field::Payout, after.digest());
-        body.events = vec![ContractEvent::Payout(&after).to_fields()];
+        body.events = ContractEvent::Payout(&after).to_events();
         Ok(body)
     }
 
