@@ -101,8 +101,7 @@ impl Layer1 {
     fn send(&self, account_updates: CallForest, signers: &[&PrivateKey]) -> Result<(), String> {
         let public_key = self.payer.to_public_key();
         let nonce = self.account(public_key).nonce.into();
-        let body =
-            FeePayerBody { public_key, fee: (MINA / 10).into(), valid_until: None, nonce };
+        let body = FeePayerBody { public_key, fee: (MINA / 10).into(), valid_until: None, nonce };
         let mut command = ZkappCommand {
             fee_payer: FeePayer { body, authorization: Signature::DUMMY },
             account_updates,
@@ -192,19 +191,11 @@ impl Rollup {
         assert_eq!(self.layer1.account(self.account).state, self.state.to_fields());
     }
 
-    /// Whether the chain refuses a command in which the update of the rollup account, or what follows
-    /// it, was changed after it was proved.
+    /// The chain refuses a command in which the update of the rollup account, or what follows it, was
+    /// changed after it was proved.
     fn refuses(&self, forest: &CallForest, place: usize, mutations: Vec<Mutation>) {
-        for Mutation { name, edit } in mutations {
-            let mut changed = forest.clone();
-            let mut nodes: Vec<(AccountUpdate, u32)> =
-                changed.nodes().iter().map(|node| (node.update.clone(), node.depth())).collect();
-            edit(&mut nodes, place);
-            assert_ne!(nodes, flat(&changed), "{name} changes nothing");
-            changed = CallForest::new();
-            for (update, depth) in nodes {
-                changed.push(update, depth).unwrap();
-            }
+        for mutation in mutations {
+            let (name, changed) = mutation.apply(forest, place);
             let error = self.layer1.send(changed, &[]).expect_err(&name);
             let by_proof = error.contains("Invalid proof for account update");
             let first = error.contains("permission") || error.contains("mayUseToken");
@@ -219,9 +210,27 @@ impl Rollup {
     }
 }
 
-/// Updates with their depths.
-fn flat(forest: &CallForest) -> Vec<(AccountUpdate, u32)> {
-    forest.nodes().iter().map(|node| (node.update.clone(), node.depth())).collect()
+/// The statement that Mina makes of the update at a place: its hash and that of its calls.
+fn statement(forest: &CallForest, place: usize) -> [Fp; 2] {
+    let body =
+        FeePayerBody { public_key: user(0), fee: 1.into(), valid_until: None, nonce: 0.into() };
+    let command = ZkappCommand {
+        fee_payer: FeePayer { body, authorization: Signature::DUMMY },
+        account_updates: forest.clone(),
+        memo: Memo::EMPTY,
+    };
+    let hashes = command_hashes(&command, &Domain::default()).forest;
+    let end = forest.subtree_ends()[place];
+    [hashes.bodies[place], hashes.forest(place + 1, end)]
+}
+
+/// Every field of the update is in the statement of its proof.
+fn binds_every_field(forest: &CallForest, place: usize) {
+    let honest = statement(forest, place);
+    for mutation in every_field() {
+        let (name, changed) = mutation.apply(forest, place);
+        assert_ne!(statement(&changed, place), honest, "{name}");
+    }
 }
 
 fn deposit(recipient: u64) -> Deposit {
@@ -236,8 +245,8 @@ fn deposit(recipient: u64) -> Deposit {
 #[test]
 fn deposit_commit_and_payout() {
     let mut rollup = Rollup::compile();
-    eprintln!("{:?}", rollup.contract.program().rows());
-    eprintln!("{:?}", rollup.folds.program().rows());
+    let (_, rows) = rollup.contract.program().rows();
+    assert_eq!(rows, [("deposit", 1072), ("commit", 24357), ("payout", 15471)]);
     rollup.deploy();
     let inbox = deposits(&rollup);
     let entries = commits(&mut rollup, &inbox);
@@ -253,7 +262,9 @@ fn deposits(rollup: &Rollup) -> Vec<Fp> {
         let update = rollup.contract.deposit(rollup.account, &deposit, &mut OsRng).unwrap();
         let forest = CallForest::flat([rollup.layer1.pays(deposit.amount), update]);
         if recipient == 7 {
+            binds_every_field(&forest, 1);
             rollup.refuses(&forest, 1, every_field());
+            rollup.refuses(&forest, 1, vec![mutations::proof()]);
             // Mina's part of the bargain: another slot, and nobody who pays.
             let late = Layer1 { slot: 31, payer: rollup.layer1.payer.clone() };
             let error = late.send(forest.clone(), &[]).unwrap_err();
@@ -289,12 +300,8 @@ fn commits(rollup: &mut Rollup, inbox: &[Fp]) -> Vec<OutboxEntry> {
         block: Fp::from(79u64),
         ..Side::default()
     };
-    let source = Side {
-        ledger: state.ledger,
-        inbox: state.inbox,
-        outbox: state.outbox,
-        ..Side::default()
-    };
+    let source =
+        Side { ledger: state.ledger, inbox: state.inbox, outbox: state.outbox, ..Side::default() };
     let chain = rollup.contract.parameters().chain;
     let (first_slot, last_slot) = (Slot::new(11), Slot::new(12));
     let batch = BatchStatement { chain, source, target, first_slot, last_slot };
@@ -335,7 +342,8 @@ fn commits(rollup: &mut Rollup, inbox: &[Fp]) -> Vec<OutboxEntry> {
     };
     let forest = prove_commit(rollup, &commit, inbox);
     rollup.layer1.slot = 15;
-    rollup.refuses(&forest, 0, every_field());
+    binds_every_field(&forest, 0);
+    rollup.refuses(&forest, 0, mutations::of_a_commit());
     for (slot, reason) in [(11, "Valid_while"), (33, "Valid_while")] {
         rollup.layer1.slot = slot;
         let error = rollup.layer1.send(forest.clone(), &[]).unwrap_err();
@@ -371,10 +379,8 @@ fn prove_commit(rollup: &Rollup, commit: &Commit, inbox: &[Fp]) -> CallForest {
     let attestation = commit.attestation.digest();
     let inbox = (consumed, commit.action_state);
     let committee = &rollup.committee;
-    let certificate = rollup
-        .folds
-        .attest(committee, &signatures, attestation, inbox, fold, &mut OsRng)
-        .unwrap();
+    let certificate =
+        rollup.folds.attest(committee, &signatures, attestation, inbox, fold, &mut OsRng).unwrap();
     let proofs = [batch, certificate];
     let update = rollup.contract.commit(rollup.account, commit, proofs, &mut OsRng).unwrap();
     CallForest::flat([update])
@@ -390,8 +396,8 @@ fn payouts(rollup: &mut Rollup, entries: &[OutboxEntry]) {
         let fold = rollup.fold(payout.fold().from, left);
         let forest = rollup.contract.payout(rollup.account, &payout, fold, &mut OsRng).unwrap();
         if !left.is_empty() {
-            rollup.refuses(&forest, 0, every_field());
-            rollup.refuses(&forest, 0, mutations::every_child());
+            binds_every_field(&forest, 0);
+            rollup.refuses(&forest, 0, mutations::of_a_payout());
         }
         rollup.layer1.send(forest.clone(), &[]).unwrap();
         rollup.state.payout = payout.after();

@@ -2,8 +2,8 @@
 
 use mina_curves::Fp;
 use mina_ledger::types::{
-    AccountUpdate, Amount, Authorization, Body, Bounds, Era, MayUseToken, Permissions, PublicKey,
-    SignedAmount, Slot, SlotSpan, Timing, TokenSymbol, VerificationKey, ZkappUri,
+    AccountUpdate, Amount, Authorization, Body, Bounds, CallForest, Era, MayUseToken, Permissions,
+    PublicKey, SignedAmount, Slot, SlotSpan, Timing, TokenSymbol, VerificationKey, ZkappUri,
 };
 
 use super::user;
@@ -13,8 +13,24 @@ type Nodes = Vec<(AccountUpdate, u32)>;
 
 /// A change of a command, given the place of the update that is proved.
 pub(super) struct Mutation {
-    pub(super) name: String,
-    pub(super) edit: Box<dyn Fn(&mut Nodes, usize)>,
+    name: String,
+    edit: Box<dyn Fn(&mut Nodes, usize)>,
+}
+
+impl Mutation {
+    /// Its name, and the changed command.
+    pub(super) fn apply(self, forest: &CallForest, place: usize) -> (String, CallForest) {
+        let Self { name, edit } = self;
+        let mut nodes: Nodes =
+            forest.nodes().iter().map(|node| (node.update.clone(), node.depth())).collect();
+        edit(&mut nodes, place);
+        let mut changed = CallForest::new();
+        for (update, depth) in nodes {
+            changed.push(update, depth).unwrap();
+        }
+        assert_ne!(changed, *forest, "{name} changes nothing");
+        (name, changed)
+    }
 }
 
 fn mutation(name: impl Into<String>, edit: impl Fn(&mut Nodes, usize) + 'static) -> Mutation {
@@ -62,10 +78,6 @@ pub(super) fn every_field() -> Vec<Mutation> {
         body("creation fee", |b| b.implicit_account_creation_fee = true),
         body("parent's token", |b| b.may_use_token = MayUseToken::ParentsOwnToken),
         body("inherited token", |b| b.may_use_token = MayUseToken::InheritFromParent),
-        mutation("the proof", |nodes, place| {
-            let Authorization::Proof(proof) = &nodes[place].0.authorization else { panic!() };
-            nodes[place].0.authorization = Authorization::Proof(another_proof(proof));
-        }),
         mutation("a child", |nodes, place| {
             let body = Body::new(nodes[0].0.body.account_id(), Era::default());
             let child = AccountUpdate { body, authorization: Authorization::None };
@@ -73,6 +85,33 @@ pub(super) fn every_field() -> Vec<Mutation> {
         }),
     ]);
     all
+}
+
+/// Another proof.
+pub(super) fn proof() -> Mutation {
+    mutation("the proof", |nodes, place| {
+        let Authorization::Proof(proof) = &nodes[place].0.authorization else { panic!() };
+        nodes[place].0.authorization = Authorization::Proof(another_proof(proof));
+    })
+}
+
+/// What a commit is about.
+pub(super) fn of_a_commit() -> Vec<Mutation> {
+    vec![
+        body("ledger", |b| b.update.app_state[0] = Some(one())),
+        body("inbox", |b| b.update.app_state[1] = Some(one())),
+        body("outbox", |b| b.update.app_state[2] = Some(one())),
+        body("payout", |b| b.update.app_state[3] = Some(one())),
+        body("configuration", |b| b.update.app_state[4] = Some(one())),
+        body("progress", |b| b.update.app_state[6] = Some(one())),
+        body("data", |b| b.update.app_state[7] = Some(one())),
+        body("any ledger", |b| b.preconditions.account.state[0] = None),
+        body("any status", |b| b.preconditions.account.state[5] = None),
+        body("any inbox", |b| b.preconditions.account.action_state = None),
+        body("any slot", |b| b.preconditions.valid_while = None),
+        body("taking", |b| b.balance_change = SignedAmount::negative(Amount::new(1))),
+        proof(),
+    ]
 }
 
 /// The proof with another evaluation: one digit of it.
@@ -161,21 +200,20 @@ fn asks() -> Vec<Mutation> {
     all
 }
 
-/// The payments below the update.
-pub(super) fn every_child() -> Vec<Mutation> {
-    fn first(
-        name: &'static str,
-        edit: impl Fn(&mut Body) + 'static,
-    ) -> Mutation {
+/// What a payout is about: the sum, how far it goes, and the payments below it.
+pub(super) fn of_a_payout() -> Vec<Mutation> {
+    fn first(name: &'static str, edit: impl Fn(&mut Body) + 'static) -> Mutation {
         mutation(name, move |nodes, place| edit(&mut nodes[place + 1].0.body))
     }
     let thief: PublicKey = user(9);
     vec![
+        body("sum", |b| b.balance_change = SignedAmount::negative(Amount::new(1))),
+        body("how far it goes", |b| b.update.app_state[3] = Some(one())),
+        body("how far it went", |b| b.preconditions.account.state[3] = None),
+        body("any outbox", |b| b.preconditions.account.state[2] = None),
         first("another recipient", move |b| b.public_key = thief),
         first("another amount", |b| b.balance_change = SignedAmount::positive(Amount::new(1))),
-        first("another token", |b| b.token_id.0 += one()),
         first("no creation fee", |b| b.implicit_account_creation_fee = false),
-        first("a payment with call data", |b| b.call_data = one()),
         mutation("payments in another order", |nodes, place| nodes.swap(place + 1, place + 2)),
         mutation("no second payment", |nodes, place| drop(nodes.remove(place + 2))),
         mutation("a payment twice", |nodes, place| {

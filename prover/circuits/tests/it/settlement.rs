@@ -518,18 +518,111 @@ fn free<I>(lab: &Lab<Fp, I>, input: &I) -> BTreeMap<String, usize> {
     named
 }
 
+/// The regions that notice a lie about the first variable with a value, everything after it computed
+/// as the circuit says; none do if the lie gives another statement that is true.
+fn notice<I>(lab: &Lab<Fp, I>, input: &I, value: Fp) -> BTreeSet<String> {
+    let variable = lab.values(input).into_iter().position(|other| other == value);
+    lab.noticed_lie(input, variable.unwrap(), element(99))
+}
+
 #[test]
-fn forged() {
-    let input = DepositInput { account: account(), deposit: deposit() };
-    eprintln!("deposit {:?}", free(&deposit_lab(), &input));
-    let input = CommitInput::new(account(), commit()).unwrap();
-    eprintln!("commit {:?}", free(&commit_lab(), &input));
+fn forged_deposits() {
+    let (lab, input) = (deposit_lab(), DepositInput { account: account(), deposit: deposit() });
+    assert_eq!(free(&lab, &input), BTreeMap::new());
+    // Every variable: what can be chosen is in the statement.
+    let RollupAccount { public_key, key_hash } = account();
+    let Deposit { recipient, refund_to, .. } = deposit();
+    let chosen: Vec<Fp> = lab
+        .values(&input)
+        .into_iter()
+        .enumerate()
+        .filter(|(variable, _)| lab.noticed_lie(&input, *variable, element(99)).is_empty())
+        .map(|(_, value)| value)
+        .collect();
+    let mut expected = vec![public_key.x, key_hash, recipient.x, refund_to.x];
+    // Of each range check, the number once more, which is in no cell: the amount, the last slot, how
+    // much more than the minimum it is, the timeout.
+    expected.extend([3 * MINA, 100, 2 * MINA, 140].map(Fp::from));
+    assert_eq!(chosen, expected);
+}
+
+#[test]
+fn forged_commits() {
+    let (lab, commit) = (commit_lab(), commit());
+    let input = CommitInput::new(account(), commit).unwrap();
+    // In the doublings of the signature, cells that are multiplied by zero.
+    let doubling = |column| (format!("sequencer/multiplications CompleteAdd {column}"), 2);
+    assert_eq!(free(&lab, &input), [9, 10].map(doubling).into());
+    let Commit { batch, attestation, configuration, .. } = commit;
+    // What the sequencer has signed.
+    for attested in [
+        account().public_key.x,
+        batch.source.ledger,
+        batch.source.inbox,
+        batch.source.outbox,
+        batch.target.ledger,
+        batch.target.inbox,
+        batch.target.outbox,
+        batch.target.block,
+        attestation.first_block,
+        attestation.fee_recipient.x,
+        attestation.previous_data.field(),
+        attestation.data.field(),
+        commit.sequencer.key.x,
+    ] {
+        let regions = notice(&lab, &input, attested);
+        assert!(regions.iter().any(|region| region.starts_with("sequencer")), "{regions:?}");
+    }
+    // What it has not is in what the proofs of the batch and of the certificate are about, or in what
+    // is asked of the account.
+    for other in [
+        account().key_hash,
+        batch.source.block,
+        configuration.committee,
+        configuration.governance.x,
+        configuration.pending,
+        commit.action_state,
+    ] {
+        assert_eq!(notice(&lab, &input, other), BTreeSet::new());
+    }
+}
+
+#[test]
+fn forged_payouts() {
+    let lab = payout_lab();
+    // The inverse by which the snapshot is shown to be used up.
     let input = PayoutInput::new(account(), &payout(3, true)).unwrap();
-    eprintln!("payout {:?}", free(&payout_lab(), &input));
-    let input = FoldInput::new(Fold { from: element(60), to: element(61) }, &[element(62)], 2);
-    eprintln!("fold {:?}", free(&fold_lab(2), &input));
+    assert_eq!(free(&lab, &input), [(" Generic 1".to_owned(), 1)].into());
+    let mut rest = payout(8, true);
+    rest.before.snapshot = element(5);
+    let input = PayoutInput::new(account(), &rest).unwrap();
+    assert_eq!(free(&lab, &input), BTreeMap::new());
+}
+
+#[test]
+fn forged_folds() {
+    let (lab, earlier) = (fold_lab(2), Fold { from: element(60), to: element(61) });
+    let input = FoldInput::new(earlier, &[element(62)], 2);
+    assert_eq!(free(&lab, &input), BTreeMap::new());
+}
+
+#[test]
+fn forged_certificates() {
+    let lab = attest_lab();
     let (committee, keys) = committee();
     let [a, b, c] = [0, 1, 2].map(|index| Some(&keys[index]));
-    let input = attest_input(&committee, [a, b, c, None], &commit().attestation);
-    eprintln!("attest {:?}", free(&attest_lab(), &input));
+    let attestation = commit().attestation;
+    let input = attest_input(&committee, [a, b, c, None], &attestation);
+    // Two for each doubling, whether there is a signature or not.
+    let doubling = |column| (format!("member/multiplications CompleteAdd {column}"), 8);
+    assert_eq!(free(&lab, &input), [9, 10].map(doubling).into());
+    for signed in [attestation.digest(), committee.members()[0].key.x] {
+        let regions = notice(&lab, &input, signed);
+        assert!(regions.iter().all(|region| region.starts_with("member")), "{regions:?}");
+        assert!(!regions.is_empty());
+    }
+    // The statement has them.
+    for other in [element(70), element(71), committee.members()[3].key.x] {
+        assert_eq!(notice(&lab, &input, other), BTreeSet::new());
+    }
 }
