@@ -2,7 +2,7 @@
 //!
 //! | rule | shows | rests on |
 //! |---|---|---|
-//! | [`FoldRule`] | [`Fold`](mina_ledger::rollup::Fold): an action state leads on to another | one of these, if there are more actions than fit |
+//! | [`FoldRule`] | [`Fold`]: an action state leads on to another | one of these, if there are more actions than fit |
 //! | [`AttestRule`] | [`Certified`](mina_ledger::rollup::Certified): a committee has signed an attestation, and the inbox behind it leads on to an action state | a fold, unless the two are the same |
 //!
 //! Inbox and outbox are action states alike, so one rule folds both. It has a key of its own, for the

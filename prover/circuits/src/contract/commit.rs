@@ -305,7 +305,8 @@ impl CommitRule {
             U32Var::assert(cs, commit.last_slot.linear().clone() + window)
         });
         cs.region("sequencer", |cs| {
-            let message = hash(cs, &salted(CommitOrder::PREFIX), &[attestation.clone()]).into();
+            let message =
+                hash(cs, &salted(CommitOrder::PREFIX), core::slice::from_ref(&attestation)).into();
             let signed = Boolean::constant(true);
             assert_signed(cs, &self.order, &signed, &commit.sequencer, &message, move |input| {
                 &source(input).order

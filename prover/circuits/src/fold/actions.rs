@@ -36,8 +36,8 @@ impl FoldVar {
     }
 }
 
-/// The action state behind a list of actions with this hash, the twin of
-/// [`push_actions`](mina_ledger::hash::push_actions); 12 rows.
+/// The action state behind a list of actions with this hash, the twin of [`push_actions`];
+/// 12 rows.
 pub(crate) fn push<I>(cs: &mut Cs<I>, state: &Linear, actions: &Linear) -> Linear {
     hash(cs, salt::ACTIONS.state(), &[state.clone(), actions.clone()]).into()
 }
