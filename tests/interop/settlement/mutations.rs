@@ -11,10 +11,13 @@ use super::user;
 /// Updates with their depths.
 type Nodes = Vec<(AccountUpdate, u32)>;
 
-/// A change of a command, given the place of the update that is proved.
+/// What changes a command, given the place of the update that is proved.
+type Edit = Box<dyn Fn(&mut Nodes, usize)>;
+
+/// A named change of a command.
 pub(super) struct Mutation {
     name: String,
-    edit: Box<dyn Fn(&mut Nodes, usize)>,
+    edit: Edit,
 }
 
 impl Mutation {
