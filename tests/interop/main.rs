@@ -3,6 +3,7 @@
 
 mod gates;
 mod pickles;
+mod settlement;
 
 use ark_ff::{Field, UniformRand};
 use kimchi::{

@@ -17,6 +17,7 @@ import {
   Permissions,
   Poseidon,
   PrivateKey,
+  PublicKey,
   SelfProof,
   SmartContract,
   State,
@@ -209,6 +210,32 @@ const requests = {
     call.transaction.accountUpdates[0].lazyAuthorization = undefined;
     const sent = await call.sign([sender.key]).safeSend();
     return { status: sent.status, errors: sent.errors };
+  },
+
+  /** A funded account of the chain, not that of the requests above. */
+  payer: async () => {
+    await local();
+    return chain.testAccounts[1].key.toBase58();
+  },
+
+  /** Sends a zkApp command in a slot. */
+  sendCommand: async ({ command, slot }) => {
+    await local();
+    chain.setGlobalSlot(slot);
+    const sent = await Mina.Transaction.fromJSON(command).safeSend();
+    return { status: sent.status, errors: sent.errors };
+  },
+
+  /** What the chain knows of an account. */
+  account: async (address) => {
+    await local();
+    const account = chain.getAccount(PublicKey.fromBase58(address));
+    return {
+      nonce: Number(account.nonce.toBigint()),
+      balance: account.balance.toString(),
+      state: account.zkapp?.appState.map(String) ?? [],
+      actionState: account.zkapp?.actionState[0].toString() ?? '',
+    };
   },
 
   /** A proof by o1js that rests on one of ours through a side-loaded key. */

@@ -8,7 +8,8 @@
 //! [`update`] is the account update of a zkApp command: the twin of the transaction logic, check by
 //! check.
 //!
-//! [`program`] is the program of the rollup that these make up.
+//! [`program`] is the program of the rollup that these make up, [`fold`] the program that shows what
+//! leads on to what and who has signed what, and [`contract`] that of the rollup account on the L1.
 //!
 //! What a value is constrained to is in its type: a [`number::UIntVar`] is in range, a
 //! [`kimchi::builder::Boolean`] is a bit. A bare `Linear` is any field element.
@@ -16,7 +17,9 @@
 pub mod account;
 pub mod alloc;
 pub mod body;
+pub mod contract;
 pub mod example;
+pub mod fold;
 pub mod input;
 pub mod key;
 pub mod merkle;

@@ -210,8 +210,8 @@ pub struct AccountPreconditionVar {
     nonce: OptionBounds<32>,
     receipt_chain_hash: OptionVar<Linear>,
     delegate: OptionVar<PublicKeyVar>,
-    state: Vec<OptionVar<Linear>>,
-    action_state: OptionVar<Linear>,
+    pub(crate) state: Vec<OptionVar<Linear>>,
+    pub(crate) action_state: OptionVar<Linear>,
     proved_state: OptionVar<Boolean>,
     is_new: OptionVar<Boolean>,
 }

@@ -14,14 +14,19 @@
 //! | [`CommandReceipt`] | `ZekoCommandReceipt` | the body of blocks |
 //! | [`Committee`] | `ZekoCommittee` | the configuration of the rollup account |
 //! | [`PayoutState`], [`Configuration`] | `ZekoPayout`, `ZekoConfiguration` | fields of the rollup account |
+//! | [`Sequencer`] | `ZekoSequencer` | the configuration of the rollup account |
+//! | [`CommitOrder`] | `ZekoCommitOrder` | signed by the sequencer |
+//! | [`Fold`], [`Certified`] | `ZekoFold`, `ZekoCertified` | the public input of the fold program's proofs |
 //!
 //! Order of fields and prefixes are fixed: `tests/vectors/protocol` pins a hash of each.
 
 mod bridge;
 mod contract;
 mod da;
+mod fold;
 mod hashed;
 mod message;
+mod settlement;
 mod statement;
 
 pub use bridge::{
@@ -30,9 +35,15 @@ pub use bridge::{
 };
 pub use contract::{Committee, CommitteeMember, Configuration, PayoutState, Progress};
 pub use da::{Attestation, BlobStatement, DataCommitment, PreConfirmation, SignedStatement};
+pub use fold::{Certified, Fold};
 pub use hashed::Hashed;
 pub use message::{
     CommandReceipt, DepositAction, MAX_MESSAGE_FIELDS, MessageReceipt, OutboxEntry, RefundReason,
     WithdrawalReceipt, append_action,
+};
+pub use settlement::{
+    Commit, CommitOrder, ContractEvent, ContractState, Deposit, Field, MAX_PAYOUTS, Payment,
+    Payout, RollupAccount, SETTLEMENT_VERSION, Sequencer, SettlementError, SettlementParameters,
+    contract_permissions, deploy_updates,
 };
 pub use statement::{BatchStatement, BlockHeader, ChainId, Side};

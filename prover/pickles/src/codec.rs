@@ -77,9 +77,14 @@ pub fn encode_proof(proof: &Proof) -> String {
 /// Writes the form that account updates carry, whatever the program's width: that of width 2, with
 /// dummies for the wrap proofs that were not verified.
 pub fn encode_account_update_proof(proof: &Proof) -> String {
+    BASE64_STANDARD.encode(account_update_proof_bytes(proof))
+}
+
+/// The bytes behind the base64 of [`encode_account_update_proof`].
+pub fn account_update_proof_bytes(proof: &Proof) -> Vec<u8> {
     let mut padded = proof.clone();
     let messages = &mut padded.state.wrap_messages;
     messages.old_bulletproof_challenges =
         padded_wrap_challenges(&messages.old_bulletproof_challenges);
-    encode_proof(&padded)
+    write::proof(&padded).into()
 }

@@ -29,7 +29,9 @@ mod verify;
 mod wrap;
 
 pub use cache::KeyCache;
-pub use codec::{ProofError, decode_proof, encode_account_update_proof, encode_proof};
+pub use codec::{
+    ProofError, account_update_proof_bytes, decode_proof, encode_account_update_proof, encode_proof,
+};
 pub use constants::{MAX_PROOFS_VERIFIED, STEP_ROUNDS, WRAP_PUBLIC_INPUTS, WRAP_ROUNDS, dummy};
 pub use deferred::DeferredValues;
 pub use json::{JsonError, ProofFile, ProofJson, VerificationKeyJson};

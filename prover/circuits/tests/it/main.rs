@@ -5,4 +5,5 @@ mod attack;
 mod close;
 mod forge;
 mod program;
+mod settlement;
 mod update;

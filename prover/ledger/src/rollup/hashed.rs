@@ -1,5 +1,7 @@
 //! Hashing with a prefix of one's own.
 
+use alloc::vec::Vec;
+
 use mina_curves::Fp;
 use mina_poseidon::{Kimchi, salted};
 
@@ -13,10 +15,15 @@ pub trait Hashed {
     /// Appends all fields in order.
     fn append(&self, input: &mut Input);
 
-    /// The hash.
-    fn digest(&self) -> Fp {
+    /// The elements that are hashed.
+    fn to_fields(&self) -> Vec<Fp> {
         let mut input = Input::new();
         self.append(&mut input);
-        hash_one(&salted::<Fp, Kimchi>(Self::PREFIX), &input.into_fields())
+        input.into_fields()
+    }
+
+    /// The hash.
+    fn digest(&self) -> Fp {
+        hash_one(&salted::<Fp, Kimchi>(Self::PREFIX), &self.to_fields())
     }
 }

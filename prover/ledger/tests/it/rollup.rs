@@ -13,11 +13,11 @@ use mina_ledger::{
     },
     rollup::{
         Attestation, BRIDGE_SUPPLY, BatchStatement, BlobStatement, BlockHeader, BridgeParameters,
-        BridgeRule, ChainId, CommandReceipt, Committee, CommitteeMember, Configuration,
-        DataCommitment, DepositAction, Hashed, MessageOutcome, MessageReceipt, OutboxEntry,
-        PayoutState, PreConfirmation, Progress, RefundReason, Side, SignedStatement,
-        WithdrawalReceipt, append_action, apply_deposit, apply_unopened, bridge_account, bridge_id,
-        bridge_public_key,
+        BridgeRule, Certified, ChainId, CommandReceipt, CommitOrder, Committee, CommitteeMember,
+        Configuration, DataCommitment, DepositAction, Fold, Hashed, MessageOutcome, MessageReceipt,
+        OutboxEntry, PayoutState, PreConfirmation, Progress, RefundReason, Sequencer, Side,
+        SignedStatement, WithdrawalReceipt, append_action, apply_deposit, apply_unopened,
+        bridge_account, bridge_id, bridge_public_key,
     },
     types::{
         Account, AccountUpdate, Amount, AuthKind, AuthRequired, Body, CallForest, Coinbase, Era,
@@ -414,6 +414,7 @@ fn statements_are_signed_in_domains_of_their_own() {
     check(&attestation());
     check(&blob());
     check(&pre_confirmation());
+    check(&CommitOrder { attestation: Fp::from(1u64) });
     let changed = PreConfirmation { applied: false, ..pre_confirmation() };
     let signature = pre_confirmation().sign(&secret(1)).unwrap();
     assert!(changed.verify(&signature, &user(1)).is_err());
@@ -458,6 +459,8 @@ fn golden() -> BTreeMap<&'static str, Fp> {
     };
     let payout = PayoutState { snapshot: f(1), paid: f(2), parked: f(3) };
     let progress = Progress { batch: 1, height: 2.into(), last_slot: 3.into() };
+    let certified =
+        Certified { attestation: f(1), committee: f(2), inbox: f(3), action_state: f(4) };
     let withdrawal = OutboxEntry::Withdrawal { recipient: user(1), amount: 2.into() };
     let refund = OutboxEntry::Refund { recipient: user(1), amount: 2.into() };
     let unopened = OutboxEntry::Unopened { action_hash: f(1) };
@@ -490,6 +493,10 @@ fn golden() -> BTreeMap<&'static str, Fp> {
         ("configuration", configuration.digest()),
         ("payout state", payout.digest()),
         ("progress", progress.to_field()),
+        ("sequencer", Sequencer { key: user(1) }.digest()),
+        ("commit order", CommitOrder { attestation: f(1) }.digest()),
+        ("fold", Fold { from: f(1), to: f(2) }.digest()),
+        ("certified", certified.digest()),
     ])
 }
 

@@ -1,0 +1,415 @@
+//! The contract before o1js: deploy, deposit, commit, payout on a `LocalBlockchain` with proofs on,
+//! and everything that must be refused there.
+
+mod mutations;
+
+use ark_ff::UniformRand;
+use kimchi::builder::Linear;
+use mina_curves::{Fp, Fq};
+use mina_ledger::{
+    Domain,
+    hash::command_hashes,
+    rollup::{
+        Attestation, BatchStatement, ChainId, Commit, CommitOrder, Committee, CommitteeMember,
+        Configuration, ContractState, DataCommitment, Deposit, Field, Hashed, OutboxEntry, Payout,
+        Sequencer, SettlementParameters, Side, SignedStatement,
+    },
+    signature::sign_zkapp_command,
+    types::{
+        AccountId, AccountUpdate, Amount, Authorization, AuthorizationKind, Body, CallForest,
+        FeePayer, FeePayerBody, Memo, PrivateKey, PublicKey, Signature, SignedAmount, Slot,
+        SlotSpan, ZkappCommand,
+    },
+};
+use pickles::{
+    Program, ProofsVerified, ProvedStatement, Rule, RuleHandle, RuleStatement, StepBuilder, StepKey,
+};
+use rand::rngs::OsRng;
+use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
+use serde_json::{Value, json};
+use zeko_circuits::{
+    contract::{Contract, ContractKeys},
+    fold::FoldProgram,
+};
+use zeko_tests::o1js;
+
+use mutations::{Mutation, every_field};
+
+const MINA: u64 = 1_000_000_000;
+
+/// What creating an account costs on a `LocalBlockchain`.
+const CREATION_FEE: Amount = Amount::new(MINA);
+
+/// In place of the program that proves batches: says that any batch is right.
+struct StandInBatch;
+
+impl Rule for StandInBatch {
+    type Input = Fp;
+
+    fn name(&self) -> &'static str {
+        "stand-in for a batch"
+    }
+
+    fn constrain(&self, cs: &mut StepBuilder<Fp>, _: &[StepKey]) -> RuleStatement {
+        let statement = cs.witness(|v| *v.input().rule());
+        // One permutation, so that no column of coefficients is empty.
+        cs.poseidon_hash(&[statement]);
+        RuleStatement { app_state: vec![Linear::from(statement)], previous: vec![] }
+    }
+}
+
+fn secret(seed: u64) -> PrivateKey {
+    PrivateKey::new(Fq::rand(&mut ChaCha20Rng::seed_from_u64(seed))).unwrap()
+}
+
+fn user(seed: u64) -> PublicKey {
+    secret(seed).to_public_key()
+}
+
+/// The `LocalBlockchain`, and who pays for commands there.
+struct Layer1 {
+    payer: PrivateKey,
+    slot: u32,
+}
+
+/// What the chain knows of an account.
+struct Known {
+    nonce: u32,
+    balance: u64,
+    state: Vec<Fp>,
+    action_state: Fp,
+}
+
+impl Layer1 {
+    fn new() -> Self {
+        let payer = o1js::pickles("payer", &Value::Null).unwrap();
+        Self { payer: PrivateKey::from_base58(payer.as_str().unwrap()).unwrap(), slot: 10 }
+    }
+
+    fn account(&self, key: PublicKey) -> Known {
+        let known = o1js::pickles("account", &key.to_base58().into()).unwrap();
+        let field = |value: &Value| value.as_str().unwrap().parse::<Fp>().unwrap_or_default();
+        Known {
+            nonce: known["nonce"].as_u64().unwrap() as u32,
+            balance: known["balance"].as_str().unwrap().parse().unwrap(),
+            state: known["state"].as_array().unwrap().iter().map(field).collect(),
+            action_state: field(&known["actionState"]),
+        }
+    }
+
+    /// Signs and sends a command of these updates; why it is refused.
+    fn send(&self, account_updates: CallForest, signers: &[&PrivateKey]) -> Result<(), String> {
+        let public_key = self.payer.to_public_key();
+        let nonce = self.account(public_key).nonce.into();
+        let body = FeePayerBody { public_key, fee: (MINA / 10).into(), valid_until: None, nonce };
+        let mut command = ZkappCommand {
+            fee_payer: FeePayer { body, authorization: Signature::DUMMY },
+            account_updates,
+            memo: Memo::EMPTY,
+        };
+        let domain = Domain::default();
+        let hashes = command_hashes(&command, &domain);
+        for key in [&self.payer].into_iter().chain(signers.iter().copied()) {
+            sign_zkapp_command(&mut command, &hashes, key, &domain).unwrap();
+        }
+        let sent = o1js::pickles("sendCommand", &json!({ "command": command, "slot": self.slot }))?;
+        match sent["status"].as_str() {
+            Some("pending") => Ok(()),
+            _ => Err(sent.to_string()),
+        }
+    }
+
+    /// What pays `amount` out of the payer's account.
+    fn pays(&self, amount: Amount) -> AccountUpdate {
+        let id = AccountId::of(self.payer.to_public_key());
+        let mut body = Body::new(id, Domain::default().era());
+        body.balance_change = SignedAmount::negative(amount);
+        body.authorization_kind = AuthorizationKind::Signature;
+        body.use_full_commitment = true;
+        AccountUpdate { body, authorization: Authorization::Signature(Signature::DUMMY) }
+    }
+}
+
+/// A rollup without an L2: the batches are said to be right.
+struct Rollup {
+    layer1: Layer1,
+    batches: Program,
+    batch: RuleHandle<StandInBatch>,
+    folds: FoldProgram,
+    contract: Contract,
+    committee: Committee,
+    validators: Vec<PrivateKey>,
+    account: PublicKey,
+    state: ContractState,
+}
+
+impl Rollup {
+    fn compile() -> Self {
+        let mut builder = Program::builder(ProofsVerified::N0);
+        let batch = builder.rule(StandInBatch);
+        let batches = builder.compile().unwrap();
+        let folds = FoldProgram::compile(4, 4, None).unwrap();
+        let keys = ContractKeys {
+            batch: batches.verification_key().clone(),
+            fold: folds.program().verification_key().clone(),
+        };
+        let parameters = SettlementParameters {
+            domain: Domain::default(),
+            l1_network: ChainId::new("testnet").unwrap(),
+            chain: ChainId::new("settled").unwrap(),
+            minimum_deposit: MINA.into(),
+            deposit_timeout: SlotSpan::new(40),
+            window: SlotSpan::new(20),
+        };
+        let contract = Contract::compile(parameters, &keys, None).unwrap();
+        let validators: Vec<_> = (10..14).map(secret).collect();
+        let member = |key: &PrivateKey| CommitteeMember { key: key.to_public_key(), power: 1 };
+        let committee = Committee::new(validators.iter().map(member).collect()).unwrap();
+        let configuration = Configuration {
+            sequencer: Sequencer { key: user(5) }.digest(),
+            committee: committee.digest(),
+            epoch: 0,
+            governance: user(6),
+            pending: Fp::default(),
+        };
+        let state = ContractState::genesis(Fp::from(77u64), configuration, Slot::new(10));
+        let account = user(1);
+        let layer1 = Layer1::new();
+        Self { layer1, batches, batch, folds, contract, committee, validators, account, state }
+    }
+
+    /// Sets up the account.
+    fn deploy(&self) {
+        let payer = (self.layer1.payer.to_public_key(), CREATION_FEE);
+        let updates = self.contract.deploy(self.account, &self.state, &self.committee, payer);
+        self.layer1.send(CallForest::flat(updates), &[&secret(1)]).unwrap();
+        self.check();
+    }
+
+    /// The account on the chain has the expected state.
+    fn check(&self) {
+        assert_eq!(self.layer1.account(self.account).state, self.state.to_fields());
+    }
+
+    /// The chain refuses a command in which the update of the rollup account, or what follows it, was
+    /// changed after it was proved.
+    fn refuses(&self, forest: &CallForest, place: usize, mutations: Vec<Mutation>) {
+        for mutation in mutations {
+            let (name, changed) = mutation.apply(forest, place);
+            let error = self.layer1.send(changed, &[]).expect_err(&name);
+            let by_proof = error.contains("Invalid proof for account update");
+            let first = error.contains("permission") || error.contains("mayUseToken");
+            assert!(by_proof || first, "{name}: {error}");
+        }
+        self.check();
+    }
+
+    /// The proof of a fold.
+    fn fold(&self, from: Fp, actions: &[Fp]) -> Option<ProvedStatement> {
+        self.folds.fold(from, actions, &mut OsRng).unwrap()
+    }
+}
+
+/// The statement that Mina makes of the update at a place: its hash and that of its calls.
+fn statement(forest: &CallForest, place: usize) -> [Fp; 2] {
+    let body =
+        FeePayerBody { public_key: user(0), fee: 1.into(), valid_until: None, nonce: 0.into() };
+    let command = ZkappCommand {
+        fee_payer: FeePayer { body, authorization: Signature::DUMMY },
+        account_updates: forest.clone(),
+        memo: Memo::EMPTY,
+    };
+    let hashes = command_hashes(&command, &Domain::default()).forest;
+    let end = forest.subtree_ends()[place];
+    [hashes.bodies[place], hashes.forest(place + 1, end)]
+}
+
+/// Every field of the update is in the statement of its proof.
+fn binds_every_field(forest: &CallForest, place: usize) {
+    let honest = statement(forest, place);
+    for mutation in every_field() {
+        let (name, changed) = mutation.apply(forest, place);
+        assert_ne!(statement(&changed, place), honest, "{name}");
+    }
+}
+
+fn deposit(recipient: u64) -> Deposit {
+    Deposit {
+        recipient: user(recipient),
+        amount: (5 * MINA).into(),
+        refund_to: user(3),
+        valid_until: Slot::new(30),
+    }
+}
+
+#[test]
+fn deposit_commit_and_payout() {
+    let mut rollup = Rollup::compile();
+    let (_, rows) = rollup.contract.program().rows();
+    assert_eq!(rows, [("deposit", 1072), ("commit", 24357), ("payout", 15471)]);
+    rollup.deploy();
+    let inbox = deposits(&rollup);
+    let entries = commits(&mut rollup, &inbox);
+    payouts(&mut rollup, &entries);
+}
+
+/// Two deposits; what they leave in the inbox.
+fn deposits(rollup: &Rollup) -> Vec<Fp> {
+    let before = rollup.layer1.account(rollup.account);
+    let mut inbox = before.action_state;
+    for recipient in [7, 8] {
+        let deposit = deposit(recipient);
+        let update = rollup.contract.deposit(rollup.account, &deposit, &mut OsRng).unwrap();
+        let forest = CallForest::flat([rollup.layer1.pays(deposit.amount), update]);
+        if recipient == 7 {
+            binds_every_field(&forest, 1);
+            rollup.refuses(&forest, 1, every_field());
+            rollup.refuses(&forest, 1, vec![mutations::proof()]);
+            // Mina's part of the bargain: another slot, and nobody who pays.
+            let late = Layer1 { slot: 31, payer: rollup.layer1.payer.clone() };
+            let error = late.send(forest.clone(), &[]).unwrap_err();
+            assert!(error.contains("Valid_while"), "{error}");
+            let alone = CallForest::flat(forest.updates().skip(1).cloned());
+            let error = rollup.layer1.send(alone, &[]).unwrap_err();
+            assert!(error.contains("xcess"), "{error}");
+        }
+        rollup.layer1.send(forest, &[]).unwrap();
+        let action = deposit.action(rollup.contract.parameters()).unwrap();
+        inbox = mina_ledger::rollup::append_action(inbox, &action.to_fields());
+        assert_eq!(rollup.layer1.account(rollup.account).action_state, inbox);
+    }
+    assert_eq!(rollup.layer1.account(rollup.account).balance, before.balance + 10 * MINA);
+    rollup.check();
+    let parameters = rollup.contract.parameters();
+    [7, 8].map(|user| deposit(user).action(parameters).unwrap().action_hash()).into()
+}
+
+/// A batch that consumes the first deposit and makes three withdrawals, which it returns.
+fn commits(rollup: &mut Rollup, inbox: &[Fp]) -> Vec<OutboxEntry> {
+    let entry = |seed: u64, amount: u64| OutboxEntry::Withdrawal {
+        recipient: user(seed),
+        amount: (amount * MINA).into(),
+    };
+    let refund = OutboxEntry::Refund { recipient: user(22), amount: MINA.into() };
+    let entries = vec![entry(20, 2), refund, entry(21, 3)];
+    let state = rollup.state;
+    let target = Side {
+        ledger: Fp::from(78u64),
+        inbox: mina_ledger::hash::push_actions(state.inbox, inbox[0]),
+        outbox: entries.iter().fold(state.outbox, |outbox, entry| entry.append_to(outbox)),
+        block: Fp::from(79u64),
+        ..Side::default()
+    };
+    let source =
+        Side { ledger: state.ledger, inbox: state.inbox, outbox: state.outbox, ..Side::default() };
+    let chain = rollup.contract.parameters().chain;
+    let (first_slot, last_slot) = (Slot::new(11), Slot::new(12));
+    let batch = BatchStatement { chain, source, target, first_slot, last_slot };
+    let attestation = Attestation {
+        protocol_version: 1,
+        l1_network: rollup.contract.parameters().l1_network,
+        rollup_account: rollup.account,
+        chain,
+        committee_epoch: 0,
+        generation: 0,
+        batch: 0,
+        source_ledger: source.ledger,
+        target_ledger: target.ledger,
+        inbox_before: source.inbox,
+        inbox_after: target.inbox,
+        outbox_before: source.outbox,
+        outbox_after: target.outbox,
+        first_height: 0.into(),
+        first_block: Fp::from(80u64),
+        last_height: 2.into(),
+        last_block: target.block,
+        first_slot,
+        last_slot,
+        fee_recipient: user(4),
+        previous_data: state.data,
+        data: DataCommitment::new(b"batch 0"),
+        byte_length: 7,
+    };
+    let order = CommitOrder { attestation: attestation.digest() };
+    let commit = Commit {
+        batch,
+        attestation,
+        configuration: state.configuration,
+        progress: state.progress,
+        action_state: mina_ledger::hash::push_actions(target.inbox, inbox[1]),
+        sequencer: Sequencer { key: user(5) },
+        order: order.sign(&secret(5)).unwrap(),
+    };
+    let forest = prove_commit(rollup, &commit, inbox);
+    rollup.layer1.slot = 15;
+    binds_every_field(&forest, 0);
+    rollup.refuses(&forest, 0, mutations::of_a_commit());
+    for (slot, reason) in [(11, "Valid_while"), (33, "Valid_while")] {
+        rollup.layer1.slot = slot;
+        let error = rollup.layer1.send(forest.clone(), &[]).unwrap_err();
+        assert!(error.contains(reason), "{error}");
+    }
+    rollup.layer1.slot = 32;
+    rollup.layer1.send(forest.clone(), &[]).unwrap();
+    rollup.state = ContractState {
+        ledger: target.ledger,
+        inbox: target.inbox,
+        outbox: target.outbox,
+        progress: commit.progress_after().unwrap(),
+        data: attestation.data,
+        ..state
+    };
+    rollup.check();
+    let error = rollup.layer1.send(forest, &[]).unwrap_err();
+    assert!(error.contains("precondition"), "replayed: {error}");
+    rollup.check();
+    entries
+}
+
+/// The update of a commit: three of four validators have signed.
+fn prove_commit(rollup: &Rollup, commit: &Commit, inbox: &[Fp]) -> CallForest {
+    let statement = commit.batch.digest();
+    let batch = rollup.batches.prove(rollup.batch, statement, &[], &mut OsRng).unwrap();
+    let signatures = rollup.validators.iter().enumerate();
+    let signatures: Vec<_> = signatures
+        .map(|(index, key)| (index != 1).then(|| commit.attestation.sign(key).unwrap()))
+        .collect();
+    let consumed = commit.batch.target.inbox;
+    let fold = rollup.fold(consumed, &inbox[1..]);
+    let attestation = commit.attestation.digest();
+    let inbox = (consumed, commit.action_state);
+    let committee = &rollup.committee;
+    let certificate =
+        rollup.folds.attest(committee, &signatures, attestation, inbox, fold, &mut OsRng).unwrap();
+    let proofs = [batch, certificate];
+    let update = rollup.contract.commit(rollup.account, commit, proofs, &mut OsRng).unwrap();
+    CallForest::flat([update])
+}
+
+/// Two entries, and then the last one.
+fn payouts(rollup: &mut Rollup, entries: &[OutboxEntry]) {
+    let left: Vec<Fp> =
+        entries[2..].iter().map(|e| mina_ledger::hash::actions_hash(&e.to_actions())).collect();
+    for (entries, left) in [(&entries[..2], &left[..]), (&entries[2..], &[])] {
+        let before = rollup.state.payout;
+        let payout = Payout { before, outbox: rollup.state.outbox, entries: entries.to_vec() };
+        let fold = rollup.fold(payout.fold().from, left);
+        let forest = rollup.contract.payout(rollup.account, &payout, fold, &mut OsRng).unwrap();
+        if !left.is_empty() {
+            binds_every_field(&forest, 0);
+            rollup.refuses(&forest, 0, mutations::of_a_payout());
+        }
+        rollup.layer1.send(forest.clone(), &[]).unwrap();
+        rollup.state.payout = payout.after();
+        rollup.check();
+        let error = rollup.layer1.send(forest, &[]).unwrap_err();
+        assert!(error.contains("precondition"), "replayed: {error}");
+    }
+    assert_eq!(rollup.state.payout.paid, rollup.state.outbox);
+    // What creating their accounts costs is theirs to pay.
+    for (recipient, amount) in [(20, 1), (22, 0), (21, 2)] {
+        assert_eq!(rollup.layer1.account(user(recipient)).balance, amount * MINA);
+    }
+    assert_eq!(rollup.layer1.account(rollup.account).balance, 4 * MINA);
+    assert_eq!(rollup.layer1.account(rollup.account).state[Field::Status.index()], Fp::from(1u64));
+}
