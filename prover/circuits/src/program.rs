@@ -27,6 +27,7 @@ pub use commands::{Commands, CommandsError, CommandsInput};
 pub use merge::Merge;
 pub use segment::{Point, PointVar, Segment, SegmentVar};
 
+pub(crate) use self::statement::{BatchStatementVar, SideVar};
 use crate::update::{RecordedUpdate, Rules};
 
 /// Updates that a step circuit of 2^16 rows has room for.

@@ -23,50 +23,13 @@ use crate::{
     fold::CertifiedVar,
     input::{InputVar, hash, salted},
     key::PublicKeyVar,
-    number::{AmountVar, NumberValue, U32Var, UIntVar, power},
+    number::{NumberValue, U32Var, UIntVar, power},
+    program::{BatchStatementVar, SideVar},
     schnorr::{SignatureWitness, assert_signed},
 };
 
 /// A number of batches or bytes.
 type U64Var = UIntVar<64>;
-
-/// One side of a batch, without what is nothing at the ends of a batch.
-#[derive(Clone, Debug)]
-struct SideVar {
-    ledger: Linear,
-    inbox: Linear,
-    outbox: Linear,
-    block: Linear,
-}
-
-impl Allocate for SideVar {
-    type Native = Side;
-
-    fn values(native: &Side, _: Era, out: &mut Vec<Fp>) {
-        out.extend([native.ledger, native.inbox, native.outbox, native.block]);
-    }
-
-    fn assign<I>(_: &mut Cs<I>, cells: &mut Cells) -> Self {
-        Self {
-            ledger: cells.field(),
-            inbox: cells.field(),
-            outbox: cells.field(),
-            block: cells.field(),
-        }
-    }
-}
-
-impl SideVar {
-    fn append(&self, input: &mut InputVar) {
-        input
-            .field(&self.ledger)
-            .field(Fp::ZERO)
-            .field(&self.inbox)
-            .field(&self.outbox)
-            .field(&self.block)
-            .add(&AmountVar::constant(0));
-    }
-}
 
 /// Everything that is said in one place only.
 #[derive(Clone, Debug)]
@@ -155,12 +118,14 @@ impl Allocate for CommitVar {
 impl CommitVar {
     /// The hash of the [`BatchStatement`].
     fn batch_statement<I>(&self, cs: &mut Cs<I>, parameters: &SettlementParameters) -> Linear {
-        let mut input = InputVar::new();
-        input.field(parameters.chain.field());
-        self.source.append(&mut input);
-        self.target.append(&mut input);
-        input.add(&self.first_slot).add(&self.last_slot);
-        hash(cs, &salted(BatchStatement::PREFIX), &input.into_fields()).into()
+        let statement = BatchStatementVar {
+            chain: parameters.chain.field().into(),
+            source: self.source.clone(),
+            target: self.target.clone(),
+            first_slot: self.first_slot.clone(),
+            last_slot: self.last_slot.clone(),
+        };
+        statement.digest(cs)
     }
 
     /// The hash of the [`Attestation`], field by field in its order.
