@@ -45,6 +45,7 @@ zeko ledger replay tests/vectors/ledger/transactions.json.gz
 zeko bench kimchi --max-log2 13
 zeko bench ledger --quick
 zeko bench sequencer --quick
+zeko bench da --quick
 zeko soak sequencer --rounds 3 >/dev/null
 zeko bench pickles --width 0
 zeko bench circuits --updates 3 --batch 6

@@ -116,7 +116,7 @@ pub(crate) struct DevnetFlags {
     /// The address to listen on.
     #[arg(long)]
     listen: Option<String>,
-    /// The first of eight ports; 0 for any free ones.
+    /// The first of twelve ports; 0 for any free ones.
     #[arg(long)]
     base_port: Option<u16>,
     /// The length of an L1 slot.
@@ -232,6 +232,7 @@ pub(crate) async fn devnet(file: Option<&Path>, flags: &DevnetFlags) -> anyhow::
         l1_slot: settings.l1_slot.0,
         l2_block: settings.l2_block.0,
         accounts: settings.accounts,
+        validator: Some(std::env::current_exe()?),
         ..DevnetConfig::new(data_dir)
     };
     let devnet = tokio::select! {

@@ -288,6 +288,7 @@ impl Engine {
             commands: batch.commands,
             fees: if credited { batch.fees } else { Amount::ZERO },
             stage: Stage::Included,
+            data: None,
         };
         *batch = OpenBatch {
             number: batch.number + 1,
