@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use mina_curves::Fp;
-use mina_ledger::{logic::ProofVerifier, rollup::ChainId};
+use mina_ledger::{logic::ProofVerifier, rollup::ChainId, types::PublicKey};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use zeko_da::{
@@ -19,9 +19,10 @@ use zeko_derive::Wire;
 use zeko_sdk::{
     config::{Section, load},
     keys::{KeyFile, KeyPair},
-    local_da::{DaReady, genesis_validator},
+    local_da::{DaReady, genesis_validator, rollup_settings},
+    publisher::rollup_config,
 };
-use zeko_sequencer::PicklesVerifier;
+use zeko_sequencer::{PicklesVerifier, SequencerConfig};
 
 use crate::{
     account::{Password, unlock},
@@ -44,6 +45,9 @@ pub(crate) enum Da {
         #[arg(required = true)]
         validators: Vec<PathBuf>,
     },
+    /// Write the genesis accounts of a sequencer's chain, and print the settings by which nodes
+    /// execute its batches.
+    Rollup(Rollup),
     /// Run a node until it is asked to stop. Without a key, it follows the chain and serves it.
     Run(Box<Run>),
     /// Say where a node stands. Exits with 1 if it is not ready.
@@ -72,6 +76,19 @@ pub(crate) struct Init {
     power: u32,
     #[command(flatten)]
     password: Password,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Rollup {
+    /// The sequencer's public key.
+    #[arg(long)]
+    sequencer: String,
+    /// The rollup's account on the L1.
+    #[arg(long)]
+    rollup_account: String,
+    /// Where to write the accounts.
+    #[arg(long)]
+    accounts: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -170,6 +187,7 @@ pub(crate) fn run(file: Option<&Path>, command: &Da) -> Result<()> {
     let result = match command {
         Da::Init(command) => init(command),
         Da::Genesis { chain, epoch, validators } => genesis(chain, *epoch, validators),
+        Da::Rollup(command) => rollup(file, command),
         Da::Run(command) => runtime.block_on(node(file, command)),
         Da::Status(node) => runtime.block_on(status(node)),
         Da::Export { node, namespace, out } => runtime.block_on(export(node, namespace, out)),
@@ -206,6 +224,20 @@ fn genesis(chain: &str, committee_epoch: u32, validators: &[PathBuf]) -> Result<
     genesis.chain_id()?;
     genesis.committee()?;
     print(&genesis)
+}
+
+/// The chain is that of section `[sequencer]` of the settings.
+#[allow(clippy::print_stdout, reason = "the settings are the command's output")]
+fn rollup(file: Option<&Path>, command: &Rollup) -> Result<()> {
+    let config: SequencerConfig = load(file, std::env::vars(), &toml::Table::new())?;
+    let sequencer = PublicKey::from_base58(&command.sequencer).context("--sequencer")?;
+    let account = PublicKey::from_base58(&command.rollup_account).context("--rollup-account")?;
+    let path = &command.accounts;
+    std::fs::write(path, serde_json::to_vec(&config.genesis.ledger()?)?)
+        .with_context(|| path.display().to_string())?;
+    let rollup = rollup_config(&config.genesis, account, sequencer, path.canonicalize()?);
+    print!("{}", rollup_settings(&[rollup]));
+    Ok(())
 }
 
 async fn node(file: Option<&Path>, command: &Run) -> Result<()> {

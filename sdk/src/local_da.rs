@@ -206,7 +206,7 @@ impl LocalDa {
             (0..VALIDATORS as u16).map(|i| Addresses::new(config, i)).collect::<Result<_, _>>()?;
         let genesis = genesis(&config.chain, &addresses);
         write(&dir.join("genesis.json"), &json(&genesis))?;
-        write(&dir.join("validator.toml"), &settings(&config.rollups))?;
+        write(&dir.join("validator.toml"), &rollup_settings(&config.rollups))?;
         let mut starting = JoinSet::new();
         for index in 0..addresses.len() {
             let (program, arguments) = (config.program.clone(), arguments(dir, &addresses, index));
@@ -316,12 +316,13 @@ fn write(path: &Path, text: &str) -> Result<(), LocalDaError> {
     std::fs::write(path, text).map_err(io_error(path.display()))
 }
 
-/// The rollups as TOML: numbers, texts and lists of texts look the same in JSON.
-fn settings(rollups: &[RollupConfig]) -> String {
+/// Rollups as settings of `zeko da run`, in TOML.
+pub fn rollup_settings(rollups: &[RollupConfig]) -> String {
     let mut text = String::new();
     for rollup in rollups {
         text.push_str("[[da.rollups]]\n");
         let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(rollup) else { continue };
+        // Numbers, texts and lists of texts look the same in JSON.
         for (name, value) in fields.iter().filter(|(_, value)| !value.is_null()) {
             text.push_str(&format!("{name} = {value}\n"));
         }

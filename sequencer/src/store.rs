@@ -57,6 +57,9 @@ pub(crate) struct OpenBatch {
     pub(crate) first_height: u32,
     pub(crate) first_timestamp_ms: u64,
     pub(crate) commands: u64,
+    /// Of its commands.
+    #[serde(default)]
+    pub(crate) bytes: u64,
     pub(crate) fees: Amount,
     /// The root before it.
     pub(crate) source_ledger: String,

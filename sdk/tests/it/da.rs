@@ -4,10 +4,13 @@ use std::{
     net::TcpListener,
     path::Path,
     process::{Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+    time::{Duration, Instant},
 };
 
 use mina_curves::Fp;
 use mina_ledger::rollup::ChainId;
+use serde_json::{Value, json};
 use zeko_da::{DaClient, Genesis, LightClient};
 use zeko_sdk::keys::development_key;
 
@@ -23,12 +26,19 @@ struct Ready {
 /// Ports for peers, JSON-RPC and health.
 type Ports = [u16; 3];
 
-/// Below those that the kernel gives to outgoing connections.
-fn free_ports(index: u32) -> Ports {
-    let first = std::process::id().wrapping_mul(61).wrapping_add(index * 1000);
-    let ports = (0..1000).map(|next| 20_000 + (first.wrapping_add(next) % 12_000) as u16);
-    let mut free = ports.filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
-    [(); 3].map(|()| free.next().unwrap())
+/// Below those that the kernel gives to outgoing connections, and never the same ones twice: tests run
+/// at the same time.
+fn free_ports() -> Ports {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let first = std::process::id().wrapping_mul(61);
+    let next = || loop {
+        let next = first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        let port = 20_000 + (next % 12_000) as u16;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    };
+    [next(), next(), next()]
 }
 
 fn path(folder: &Path, name: &str) -> String {
@@ -79,7 +89,7 @@ fn validator(folder: &Path, ports: &[Ports], index: usize) -> Command {
 fn an_operator_runs_a_committee() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let ports: Vec<Ports> = (0..4).map(free_ports).collect();
+    let ports: Vec<Ports> = (0..4).map(|_| free_ports()).collect();
     let genesis = prepare(folder, &ports);
     let start = |index| Running::<Ready>::start(&mut validator(folder, &ports, index));
     let mut nodes: Vec<_> = (0..4).map(start).collect();
@@ -128,7 +138,7 @@ fn an_operator_runs_a_committee() {
 fn mistakes_are_explained() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let ports: Vec<Ports> = (0..1).map(free_ports).collect();
+    let ports = [free_ports()];
     prepare(folder, &ports);
     let stranger = path(folder, "stranger.key");
     succeed(&mut zeko(&["account", "new", &stranger]));
@@ -146,4 +156,114 @@ fn mistakes_are_explained() {
     assert!(fail(wrong.env("ZEKO_ACCOUNT_PASSWORD", "another one")).contains("wrong password"));
     let mut misspelt = zeko(&["da", "run"]);
     assert!(fail(misspelt.env("ZEKO_DA_MONIKR", "x")).contains("ZEKO_DA_MONIKR"));
+}
+
+#[derive(serde::Deserialize)]
+struct SequencerReady {
+    graphql: String,
+    rpc: String,
+}
+
+/// Batches of a sequencer, once there are `count` and all are certified.
+async fn certified_batches(rpc: &str, count: usize) -> Vec<Value> {
+    let http = reqwest::Client::new();
+    let ask = json!({ "jsonrpc": "2.0", "id": 1, "method": "zeko_batches", "params": [0] });
+    let start = Instant::now();
+    loop {
+        let answer: Value = http.post(rpc).json(&ask).send().await.unwrap().json().await.unwrap();
+        let batches = answer["result"].as_array().unwrap().clone();
+        if batches.len() >= count && batches.iter().all(|b| b["stage"] == "da_certified") {
+            return batches;
+        }
+        assert!(start.elapsed() < Duration::from_secs(60), "{answer}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Validators know a sequencer's chain by what `zeko da rollup` says. Killed, the sequencer goes on
+/// with the batches that were not certified, and does not touch those that were.
+#[test]
+fn a_sequencer_goes_on_publishing_after_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let own = succeed(&mut zeko(&["account", "new", &path(folder, "sequencer.key")]));
+    let payer = succeed(&mut zeko(&["account", "new", &path(folder, "payer.key")]));
+    let (own, payer) = (own.trim(), payer.trim());
+    let any = "\"127.0.0.1:0\"";
+    let accounts: String = [own, payer]
+        .map(|key| {
+            format!(
+                "[[sequencer.genesis.accounts]]\npublic_key = \"{key}\"\n\
+                 balance = \"1000000000000\"\n"
+            )
+        })
+        .concat();
+    let settings = format!(
+        "[sequencer]\ngraphql_listen = {any}\nhealth_listen = {any}\nblock_ms = 100\n\
+         [sequencer.rpc]\nlisten = {any}\n[sequencer.batch]\nmax_age_ms = 300\n\
+         [sequencer.genesis]\nchain_id = \"published\"\ntimestamp_ms = 1700000000000\n{accounts}"
+    );
+    let file = path(folder, "zeko.toml");
+    std::fs::write(&file, settings).unwrap();
+    let account = development_key("rollup", 1).public.to_base58();
+    let rollup = succeed(&mut zeko(&[
+        "--config",
+        &file,
+        "da",
+        "rollup",
+        "--sequencer",
+        own,
+        "--rollup-account",
+        &account,
+        "--accounts",
+        &path(folder, "accounts.json"),
+    ]));
+    let ports: Vec<Ports> = (0..4).map(|_| free_ports()).collect();
+    prepare(folder, &ports);
+    let nodes: Vec<_> = (0..4)
+        .map(|index| {
+            let mut command = validator(folder, &ports, index);
+            let file = folder.join(format!("{index}.toml"));
+            let settings = std::fs::read_to_string(&file).unwrap();
+            std::fs::write(&file, format!("{settings}{rollup}")).unwrap();
+            Running::<Ready>::start(&mut command)
+        })
+        .collect();
+    let urls: Vec<String> = nodes.iter().map(|node| node.info.rpc.clone()).collect();
+    let start = || {
+        Running::<SequencerReady>::start(
+            zeko(&["--config", &file, "sequencer", "--key", &path(folder, "sequencer.key")])
+                .args(["--data-dir", &path(folder, "data"), "--rollup-account", &account])
+                .args(["--da-genesis", &path(folder, "genesis.json")])
+                // The first cannot be reached.
+                .args(["--da-nodes", &format!("ws://127.0.0.1:1,{}", urls.join(","))])
+                .stderr(Stdio::null()),
+        )
+    };
+    let pay = |url: &str| {
+        let key = path(folder, "payer.key");
+        succeed(
+            zeko(&["send", "--key", &key, "--to", own, "--amount", "1", "--wait"])
+                .args(["--url", url]),
+        )
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let sequencer = start();
+    pay(&sequencer.info.graphql);
+    let first = runtime.block_on(certified_batches(&sequencer.info.rpc, 1));
+    pay(&sequencer.info.graphql);
+    assert_eq!(sequencer.signal("KILL"), None);
+    let sequencer = start();
+    pay(&sequencer.info.graphql);
+    let all = runtime.block_on(certified_batches(&sequencer.info.rpc, 2));
+    assert_eq!(all[..first.len()], first);
+    runtime.block_on(async {
+        let client = DaClient::connect(&urls[3], ChainId::new(CHAIN).unwrap()).await.unwrap();
+        let space = ChainId::new("published").unwrap().field();
+        let entries = client.namespace(space, None, 100).await.unwrap();
+        let sent: Vec<&str> = entries.iter().map(|entry| entry.commitment.as_str()).collect();
+        let said: Vec<&str> = all.iter().map(|batch| batch["data"].as_str().unwrap()).collect();
+        assert_eq!(sent, said);
+    });
+    assert_eq!(sequencer.signal("TERM"), Some(0));
 }
