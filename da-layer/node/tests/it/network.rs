@@ -125,10 +125,7 @@ fn stranger() -> Swarm<Gossip> {
 }
 
 /// Publishes what is no message to every channel, as fast as it is taken, until told to stop.
-async fn flood(
-    address: SocketAddr,
-    mut stop: tokio::sync::oneshot::Receiver<()>,
-) -> (usize, usize) {
+async fn flood(address: SocketAddr, mut stop: tokio::sync::oneshot::Receiver<()>) -> usize {
     let mut swarm = stranger();
     let topics = ["/consensus", "/proposal_parts", "/liveness"].map(gossipsub::IdentTopic::new);
     for topic in &topics {
@@ -136,15 +133,14 @@ async fn flood(
     }
     let dial: Multiaddr = format!("/ip4/127.0.0.1/tcp/{}", address.port()).parse().unwrap();
     swarm.dial(dial.clone()).unwrap();
-    let (mut published, mut cut) = (0, 0);
+    let mut published = 0;
     let mut clock = tokio::time::interval(Duration::from_millis(50));
     let mut seed = 0;
     loop {
         tokio::select! {
-            _ = &mut stop => return (published, cut),
+            _ = &mut stop => return published,
             event = swarm.select_next_some() => {
                 if let SwarmEvent::ConnectionClosed { num_established: 0, .. } = event {
-                    cut += 1;
                     // It comes back at once.
                     let _ = swarm.dial(dial.clone());
                 }
@@ -178,9 +174,8 @@ fn a_stranger_who_floods_the_gossip_stops_nothing() {
             pass(&cluster, 0, 1, &[round, 21]).await;
         }
         stop.send(()).unwrap();
-        let (published, cut) = stranger.join().unwrap();
+        let published = stranger.join().unwrap();
         assert!(published > 0, "the stranger got nothing through");
-        println!("{published} messages published, {cut} times cut off");
         let grown = resident(process).saturating_sub(before);
         assert!(grown < 200 << 20, "{grown} bytes more");
         no_fork(&cluster).await;
