@@ -45,7 +45,9 @@ zeko ledger replay tests/vectors/ledger/transactions.json.gz
 zeko bench kimchi --max-log2 13
 zeko bench ledger --quick
 zeko bench sequencer --quick
+zeko bench da --quick
 zeko soak sequencer --rounds 3 >/dev/null
+zeko soak da --rounds 2 >/dev/null
 zeko bench pickles --width 0
 zeko bench circuits --updates 3 --batch 6
 cargo bench -q -p mina-curves -p mina-poseidon -p kimchi -p mina-ledger --bench arithmetic --bench permutation --bench proofs --bench ledger -- --test

@@ -71,7 +71,7 @@ impl Password {
         }
     }
 
-    fn choose(&self) -> anyhow::Result<Zeroizing<String>> {
+    pub(crate) fn choose(&self) -> anyhow::Result<Zeroizing<String>> {
         if let Some(password) = self.given()? {
             return Ok(password);
         }

@@ -1,5 +1,5 @@
 //! Both layers on one machine, for development: the local L1 with its archive and account manager,
-//! the sequencer, and the indexer of the L2.
+//! the sequencer, the DA layer's validators that its batches go to, and the indexer of the L2.
 //!
 //! The L2 knows the L1 as any other would: by URL. A chain lives as long as its process; what the
 //! sequencer and the indexers keep is in a folder of its own.
@@ -15,14 +15,18 @@ use mina_ledger::types::Amount;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use zeko_da::RollupConfig;
 use zeko_indexer::{GraphQlSource, Indexer, IndexerConfig, IndexerError, SourceError};
 use zeko_sequencer::{
-    GenesisAccount, GenesisConfig, RpcConfig, Sequencer, SequencerConfig, SequencerError,
+    BatchConfig, GenesisAccount, GenesisConfig, RpcConfig, Sequencer, SequencerConfig,
+    SequencerError,
 };
 
 use crate::{
     keys::{KeyPair, development_key},
+    local_da::{LocalDa, LocalDaConfig, LocalDaError},
     local_l1::{LocalL1, LocalL1Config, LocalL1Error},
+    publisher::{Publisher, PublisherConfig, PublisherError, rollup_config},
 };
 
 /// How often the archives look for blocks: soon enough for scripts that ask right after waiting.
@@ -39,7 +43,7 @@ const NETWORK: &str = "testnet";
 pub struct DevnetConfig {
     /// Where everything listens.
     pub listen: IpAddr,
-    /// The first of eight ports; 0 for any free ones.
+    /// The first of twelve ports; 0 for any free ones.
     pub base_port: u16,
     /// A slot of the L1.
     pub l1_slot: Duration,
@@ -51,6 +55,9 @@ pub struct DevnetConfig {
     pub balance: Amount,
     /// An empty or new folder for what is kept while it runs.
     pub data_dir: PathBuf,
+    /// The program whose command `da run` is a validator of the DA layer: `zeko`. Without it, there is
+    /// no DA layer.
+    pub validator: Option<PathBuf>,
 }
 
 impl DevnetConfig {
@@ -64,6 +71,7 @@ impl DevnetConfig {
             accounts: 10,
             balance: Amount::new(10_000_000_000_000),
             data_dir,
+            validator: None,
         }
     }
 
@@ -105,6 +113,12 @@ pub enum DevnetError {
     /// The sequencer.
     #[error("sequencer: {0}")]
     Sequencer(#[from] SequencerError),
+    /// The DA layer.
+    #[error("DA layer: {0}")]
+    Da(#[from] LocalDaError),
+    /// The way of batches to the DA layer.
+    #[error("publisher: {0}")]
+    Publisher(#[from] PublisherError),
     /// A service ended without being asked to.
     #[error("the {service} has ended")]
     Ended {
@@ -123,6 +137,8 @@ pub struct DevnetInfo {
     pub l1: L1Info,
     /// The L2.
     pub l2: L2Info,
+    /// JSON-RPC of the DA layer's validators.
+    pub da: Vec<String>,
     /// The GraphQL of the L2's indexer.
     pub indexer: String,
     /// Development accounts with funds: **their keys are public**.
@@ -200,6 +216,13 @@ impl Devnet {
         let stop_all = cancel.clone().drop_guard();
         let mut tasks = JoinSet::new();
 
+        let keys: Vec<_> = (0..config.accounts).map(|index| development_key("l2", index)).collect();
+        let genesis = genesis(&config, &keys);
+        // Processes of their own: they start while everything else does.
+        let da = config.validator.clone().map(|program| {
+            let (config, genesis) = (config.clone(), genesis.clone());
+            tokio::spawn(async move { start_da(&config, &genesis, program).await })
+        });
         let l1 = start_l1(&config, &cancel).await?;
         let l1_url = url(l1.graphql(), "/graphql");
         let l1_accounts: Vec<AccountInfo> = l1.funded().iter().map(AccountInfo::from).collect();
@@ -211,9 +234,10 @@ impl Devnet {
         l1_archive.ready().await;
         spawn_indexer(&mut tasks, "L1", l1_archive);
 
-        let keys: Vec<_> = (0..config.accounts).map(|index| development_key("l2", index)).collect();
-        let sequencer = start_sequencer(&config, &keys, genesis_ms, &cancel).await?;
+        let genesis = GenesisConfig { timestamp_ms: genesis_ms, ..genesis };
+        let sequencer = start_sequencer(&config, genesis, &cancel).await?;
         let addresses = sequencer.addresses();
+        let handle = sequencer.handle().clone();
         let l2_url = url(addresses.graphql, "/graphql");
         tasks
             .spawn(async move { ("sequencer", sequencer.join().await.map_err(DevnetError::from)) });
@@ -221,6 +245,19 @@ impl Devnet {
         let l2_archive_url = url(l2_archive.address(), "");
         l2_archive.ready().await;
         spawn_indexer(&mut tasks, "L2", l2_archive);
+
+        let mut urls = Vec::new();
+        if let Some(da) = da {
+            let (da, rollup) = da.await??;
+            urls.clone_from(&da.links().urls);
+            let publisher = PublisherConfig { da: da.links().clone(), committee_epoch: 0, rollup };
+            let key = development_key("l2-sequencer", 0).private;
+            let publisher = Publisher::start(publisher, handle, key, &cancel)?;
+            tasks.spawn(
+                async move { ("publisher", publisher.join().await.map_err(DevnetError::from)) },
+            );
+            spawn_da(&mut tasks, da, cancel.clone());
+        }
 
         let info = DevnetInfo {
             l1: L1Info { graphql: l1_url, archive: l1_archive_url, accounts: l1_manager },
@@ -230,6 +267,7 @@ impl Devnet {
                 rpc: url(addresses.rpc, ""),
                 health: url(addresses.health, ""),
             },
+            da: urls,
             indexer: l2_archive_url,
             accounts: AccountsInfo {
                 l1: l1_accounts,
@@ -337,26 +375,82 @@ fn spawn_indexer(
     });
 }
 
-async fn start_sequencer(
-    config: &DevnetConfig,
-    keys: &[KeyPair],
-    timestamp_ms: u64,
-    cancel: &CancellationToken,
-) -> Result<Sequencer, DevnetError> {
+/// What the L2 starts with, but for its time: the L1 tells that.
+fn genesis(config: &DevnetConfig, keys: &[KeyPair]) -> GenesisConfig {
+    // The sequencer has an account too: it is where fees go when a batch closes.
+    let sequencer = development_key("l2-sequencer", 0);
     let account =
         |pair: &KeyPair| GenesisAccount { public_key: pair.public, balance: config.balance };
-    let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX).max(1);
+    GenesisConfig {
+        chain_id: "zeko-devnet".into(),
+        network_id: NETWORK.into(),
+        l1_network_id: NETWORK.into(),
+        slot_ms: millis(config.l1_slot),
+        accounts: keys.iter().chain([&sequencer]).map(account).collect(),
+        ..GenesisConfig::default()
+    }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX).max(1)
+}
+
+async fn start_da(
+    config: &DevnetConfig,
+    genesis: &GenesisConfig,
+    program: PathBuf,
+) -> Result<(LocalDa, RollupConfig), DevnetError> {
+    let dir = config.data_dir.join("da");
+    let wrap = |source| DevnetError::Folder { path: dir.clone(), source };
+    std::fs::create_dir_all(&dir).map_err(wrap)?;
+    let accounts = dir.join("accounts.json");
+    let json = serde_json::to_vec(&genesis.ledger()?).map_err(|error| wrap(error.into()))?;
+    std::fs::write(&accounts, json).map_err(wrap)?;
+    let rollup_account = development_key("rollup", 0).public;
+    let sequencer = development_key("l2-sequencer", 0).public;
+    // Validators may run elsewhere than where this was started.
+    let accounts = accounts.canonicalize().map_err(wrap)?;
+    let rollup = rollup_config(genesis, rollup_account, sequencer, accounts);
+    let da = LocalDaConfig {
+        program,
+        dir: dir.clone(),
+        chain: "zeko-devnet-da".into(),
+        listen: config.listen,
+        rpc_port: config.address(8).port(),
+        rollups: vec![rollup.clone()],
+    };
+    Ok((LocalDa::start(&da).await?, rollup))
+}
+
+/// A validator that ends by itself is a failure; asked to stop, all of them are waited for.
+fn spawn_da(
+    tasks: &mut JoinSet<(&'static str, Result<(), DevnetError>)>,
+    mut da: LocalDa,
+    cancel: CancellationToken,
+) {
+    tasks.spawn(async move {
+        let ended = tokio::select! {
+            () = cancel.cancelled() => None,
+            error = da.ended() => Some(error),
+        };
+        let result = match ended {
+            Some(error) => Err(error),
+            None => da.stop().await,
+        };
+        ("DA layer", result.map_err(DevnetError::from))
+    });
+}
+
+async fn start_sequencer(
+    config: &DevnetConfig,
+    genesis: GenesisConfig,
+    cancel: &CancellationToken,
+) -> Result<Sequencer, DevnetError> {
     let sequencer = SequencerConfig {
         data_dir: config.data_dir.join("sequencer"),
-        genesis: GenesisConfig {
-            chain_id: "zeko-devnet".into(),
-            network_id: NETWORK.into(),
-            l1_network_id: NETWORK.into(),
-            timestamp_ms,
-            slot_ms: millis(config.l1_slot),
-            accounts: keys.iter().map(account).collect(),
-            ..GenesisConfig::default()
-        },
+        // A batch for every slot of the L1 that has commands.
+        batch: BatchConfig { max_age_ms: genesis.slot_ms, ..BatchConfig::default() },
+        genesis,
         block_ms: millis(config.l2_block),
         graphql_listen: config.address(3),
         rpc: RpcConfig { listen: config.address(4), ..RpcConfig::default() },

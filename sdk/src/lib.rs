@@ -2,7 +2,9 @@
 //! configuration.
 //!
 //! - [`devnet`]: everything on one machine;
+//! - [`local_da`]: a committee of the DA chain, as processes;
 //! - [`local_l1`]: a Mina node in a box, for development;
+//! - [`publisher`]: batches of a sequencer on their way to the DA layer;
 //! - [`client`]: asking a node of either layer, and sending to it;
 //! - [`keys`]: development keys, and keys in encrypted files;
 //! - [`config`]: settings from files, environment and flags.
@@ -11,4 +13,6 @@ pub mod client;
 pub mod config;
 pub mod devnet;
 pub mod keys;
+pub mod local_da;
 pub mod local_l1;
+pub mod publisher;

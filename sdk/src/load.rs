@@ -40,8 +40,8 @@ impl Payer {
         &self.key
     }
 
-    /// A payment, as its hash and mina-signer's JSON.
-    pub(crate) fn payment(&self, to: PublicKey, nonce: u32) -> Result<(TransactionHash, Value)> {
+    /// A payment.
+    pub(crate) fn signed_payment(&self, to: PublicKey, nonce: u32) -> Result<SignedCommand> {
         let payload = SignedCommandPayload {
             fee: FEE,
             fee_payer: self.public_key,
@@ -51,6 +51,12 @@ impl Payer {
             body: SignedCommandBody::Payment { receiver: to, amount: AMOUNT },
         };
         let signature = sign_payload(&payload, &self.key, &Domain::default())?;
+        Ok(SignedCommand { payload, signature })
+    }
+
+    /// A payment, as its hash and mina-signer's JSON.
+    pub(crate) fn payment(&self, to: PublicKey, nonce: u32) -> Result<(TransactionHash, Value)> {
+        let SignedCommand { payload, signature } = self.signed_payment(to, nonce)?;
         let json = json!({
             "data": {
                 "to": to, "from": payload.fee_payer, "fee": payload.fee, "amount": AMOUNT,

@@ -2,6 +2,7 @@
 
 mod account;
 mod bench;
+mod da;
 mod ledger;
 mod load;
 mod node;
@@ -32,6 +33,9 @@ enum Command {
     Devnet(services::DevnetFlags),
     /// Run a sequencer.
     Sequencer(services::SequencerCommand),
+    /// Nodes of the DA chain.
+    #[command(subcommand)]
+    Da(da::Da),
     /// Follow a chain into a database and serve the archive API.
     Indexer(services::IndexerFlags),
     /// Keys in encrypted files.
@@ -112,6 +116,8 @@ enum Prove {
 enum Soak {
     /// Kill a sequencer under load, start it again, and compare what it has with what it said.
     Sequencer(soak::SequencerSoak),
+    /// Kill one of four validators under load, start it again, and look for what is lost.
+    Da(soak::DaSoak),
 }
 
 #[derive(Debug, Subcommand)]
@@ -158,6 +164,15 @@ enum Bench {
         #[arg(long)]
         quick: bool,
     },
+    /// Four validators of the DA chain as processes: from submission to certificate.
+    Da {
+        /// One JSON object a line instead of a table.
+        #[arg(long)]
+        json: bool,
+        /// Small sizes, for a look or a check.
+        #[arg(long)]
+        quick: bool,
+    },
     /// A sequencer with its clients, in this process: commands a second, delays, block time.
     Sequencer {
         /// One JSON object a line instead of a table.
@@ -175,6 +190,7 @@ fn main() -> ExitCode {
     let result = match command {
         Command::Devnet(flags) => run(services::devnet(config, &flags)),
         Command::Sequencer(command) => run(services::sequencer(config, &command)),
+        Command::Da(command) => da::run(config, &command),
         Command::Indexer(flags) => run(services::indexer(config, &flags)),
         Command::Account(command) => account::run(&command),
         Command::Send(command) => run(node::send(command)),
@@ -185,6 +201,7 @@ fn main() -> ExitCode {
         Command::Prove(Prove::Kimchi { log2, out }) => prove::kimchi(log2, out.as_deref()),
         Command::Prove(Prove::Example { width, out }) => prove::example(width, out.as_deref()),
         Command::Soak(Soak::Sequencer(soak)) => run(soak::sequencer(&soak)),
+        Command::Soak(Soak::Da(soak)) => run(soak::da(&soak)),
         Command::Bench(Bench::Kimchi { json, max_log2 }) => bench::kimchi(json, max_log2),
         Command::Bench(Bench::Pickles { json, width, o1js }) => {
             bench::pickles(json, width, o1js.as_deref())
@@ -193,6 +210,7 @@ fn main() -> ExitCode {
             bench::circuits(json, updates.into(), batch.into())
         }
         Command::Bench(Bench::Ledger { json, quick }) => bench::ledger(json, quick),
+        Command::Bench(Bench::Da { json, quick }) => bench::da(json, quick),
         Command::Bench(Bench::Sequencer { json, quick }) => bench::sequencer(json, quick),
     };
     match result {

@@ -7,13 +7,17 @@ use std::{
 
 use anyhow::Context;
 use clap::Args;
+use mina_ledger::types::{PrivateKey, PublicKey};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
+use zeko_da::Genesis;
 use zeko_indexer::{GraphQlSource, Indexer, IndexerConfig};
 use zeko_sdk::{
     config::{Section, Span, load},
     devnet::{Devnet, DevnetConfig, DevnetInfo, url},
+    local_da::DaLinks,
+    publisher::{Publisher, PublisherConfig, rollup_config},
 };
 use zeko_sequencer::{Sequencer, SequencerConfig};
 
@@ -116,7 +120,7 @@ pub(crate) struct DevnetFlags {
     /// The address to listen on.
     #[arg(long)]
     listen: Option<String>,
-    /// The first of eight ports; 0 for any free ones.
+    /// The first of twelve ports; 0 for any free ones.
     #[arg(long)]
     base_port: Option<u16>,
     /// The length of an L1 slot.
@@ -158,6 +162,64 @@ pub(crate) struct SequencerCommand {
     password: Password,
     #[command(flatten)]
     flags: SequencerFlags,
+    #[command(flatten)]
+    publish: PublishFlags,
+}
+
+/// Where batches go to: nowhere without nodes.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct PublishSettings {
+    nodes: Vec<String>,
+    genesis: PathBuf,
+    rollup_account: String,
+}
+
+impl Section for PublishSettings {
+    const NAME: &'static str = "publish";
+}
+
+#[derive(Debug, Args, Serialize)]
+struct PublishFlags {
+    /// Nodes of the DA layer that batches are handed to, as `ws://…`.
+    #[arg(long = "da-nodes", value_delimiter = ',')]
+    nodes: Option<Vec<String>>,
+    /// The genesis file of the DA layer.
+    #[arg(long = "da-genesis")]
+    genesis: Option<PathBuf>,
+    /// The rollup's account on the L1, as the DA layer's nodes have it.
+    #[arg(long)]
+    rollup_account: Option<String>,
+}
+
+impl PublishSettings {
+    /// Starts to publish, if there is anybody to publish to.
+    fn start(
+        &self,
+        sequencer: &Sequencer,
+        key: PrivateKey,
+        cancel: &CancellationToken,
+    ) -> anyhow::Result<Option<Publisher>> {
+        if self.nodes.is_empty() {
+            return Ok(None);
+        }
+        let path = || self.genesis.display().to_string();
+        let genesis = std::fs::read(&self.genesis).with_context(path)?;
+        let genesis: Genesis = serde_json::from_slice(&genesis).with_context(path)?;
+        let account = PublicKey::from_base58(&self.rollup_account).context("rollup_account")?;
+        let handle = sequencer.handle().clone();
+        let own = key.to_public_key();
+        let config = PublisherConfig {
+            rollup: rollup_config(&handle.config().genesis, account, own, PathBuf::new()),
+            committee_epoch: genesis.committee_epoch,
+            da: DaLinks {
+                chain: genesis.chain_id()?,
+                committee: genesis.committee()?,
+                urls: self.nodes.clone(),
+            },
+        };
+        Ok(Some(Publisher::start(config, handle, key, cancel)?))
+    }
 }
 
 #[derive(Debug, Args, Serialize)]
@@ -198,7 +260,16 @@ pub(crate) async fn sequencer(
     let key = unlock(&command.key, &command.password)?.private;
     let cancel = CancellationToken::new();
     telemetry::cancel_on_signal(&cancel)?;
-    let sequencer = Sequencer::start(config, key, &cancel).await?;
+    let publish: PublishSettings = load(file, std::env::vars(), &command.publish)?;
+    let sequencer = Sequencer::start(config, key.clone(), &cancel).await?;
+    let publisher = match publish.start(&sequencer, key, &cancel) {
+        Ok(publisher) => publisher,
+        Err(error) => {
+            sequencer.stop();
+            sequencer.join().await?;
+            return Err(error);
+        }
+    };
     let addresses = sequencer.addresses();
     print_line(&json!({
         "graphql": url(addresses.graphql, "/graphql"),
@@ -206,7 +277,21 @@ pub(crate) async fn sequencer(
         "health": url(addresses.health, ""),
         "admin": addresses.admin.map(|address| url(address, "")),
     }));
-    Ok(sequencer.join().await?)
+    let Some(publisher) = publisher else { return Ok(sequencer.join().await?) };
+    // The end of one is the end of both.
+    let published = async {
+        let ended = publisher.join().await;
+        cancel.cancel();
+        ended
+    };
+    let sequenced = async {
+        let ended = sequencer.join().await;
+        cancel.cancel();
+        ended
+    };
+    let (published, sequenced) = tokio::join!(published, sequenced);
+    published?;
+    Ok(sequenced?)
 }
 
 /// Tells whoever started a service that it is ready, and where.
@@ -232,6 +317,7 @@ pub(crate) async fn devnet(file: Option<&Path>, flags: &DevnetFlags) -> anyhow::
         l1_slot: settings.l1_slot.0,
         l2_block: settings.l2_block.0,
         accounts: settings.accounts,
+        validator: Some(std::env::current_exe()?),
         ..DevnetConfig::new(data_dir)
     };
     let devnet = tokio::select! {

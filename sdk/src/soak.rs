@@ -1,9 +1,10 @@
-//! `zeko soak`: a sequencer that is killed under load, again and again.
+//! `zeko soak`: services that are killed under load, again and again.
 //!
-//! Every round starts `zeko sequencer` as a process of its own, compares what it has with everything
-//! that it ever said, sends commands, and kills the process: at a random moment, or at one of the
-//! points that the feature `crash-points` names.
+//! For a sequencer, every round starts `zeko sequencer` as a process of its own, compares what it has
+//! with everything that it ever said, sends commands, and kills the process: at a random moment, or at
+//! one of the points that the feature `crash-points` names.
 
+mod da;
 mod process;
 mod report;
 mod witness;
@@ -16,6 +17,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use tokio::task::JoinSet;
 
 use crate::load::Payer;
+pub(crate) use da::{DaSoak, da};
 use process::{Links, Site};
 use report::Report;
 use witness::{Sender, Witness};

@@ -152,7 +152,8 @@ impl Builder {
         let accounts = {
             let shared = Arc::clone(&self.shared);
             let mut ledger = shared.ledger();
-            while self.engine.executed() < self.shared.config.max_block_commands {
+            let most = self.shared.config.max_block_commands;
+            while self.engine.executed() < most && !self.engine.is_full() {
                 let Some(checked) = self.shared.pool().pop() else { break };
                 if let Err(error) = self.engine.execute(&mut ledger, &checked, &mut outcome) {
                     failed.push((checked, error.to_string()));

@@ -23,6 +23,13 @@ use crate::{
     store::{BatchRecord, BlockWrite, OpenBatch, Stage, StoreError, Tip, field, view_on},
 };
 
+/// Bytes of commands after which a block is full and a batch is closed: together they stay below the
+/// 6 MiB that a batch may have on the DA layer, receipts and empty blocks included.
+pub(crate) const FULL_BYTES: u64 = 2 << 20;
+
+/// Blocks after which a batch is closed even if they are empty: the DA layer takes 65,536.
+const MAX_EMPTY_BLOCKS: u32 = 10_000;
+
 /// Why execution cannot go on.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -65,6 +72,8 @@ struct OpenBlock {
     commands: Vec<Included>,
     receipts: Vec<Fp>,
     fees: Amount,
+    /// Of its commands.
+    bytes: u64,
 }
 
 /// What executing some commands did.
@@ -113,6 +122,11 @@ impl Engine {
         self.open.as_ref().map_or(0, |open| open.commands.len())
     }
 
+    /// Whether the open block has as many bytes as it may.
+    pub(crate) fn is_full(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.bytes >= FULL_BYTES)
+    }
+
     /// What the next block is to be opened with.
     pub(crate) fn next_opening(&self, now_ms: u64) -> Opening {
         // Neither time nor slots run backwards.
@@ -138,6 +152,7 @@ impl Engine {
             commands: Vec::new(),
             receipts: Vec::new(),
             fees: Amount::ZERO,
+            bytes: 0,
         });
         let mut view = self.shared.view.write();
         view.open_block(opening.generation, opening.height.get(), self.parent);
@@ -193,6 +208,7 @@ impl Engine {
         };
         self.receipt = Some((receipt, digest));
         open.receipts.push(digest);
+        open.bytes = open.bytes.saturating_add(checked.bytes.len() as u64);
         let command = Arc::clone(&checked.command);
         let included = Included { hash: checked.hash, command, failures };
         open.commands.push(included.clone());
@@ -203,7 +219,7 @@ impl Engine {
     /// Closes the open block: its root, its hash, and the batch if it is time. Nothing is visible
     /// until [`Engine::commit`].
     pub(crate) fn close(&mut self, ledger: &mut Mask<FullLedger>) -> Result<Closing, EngineError> {
-        let OpenBlock { opening, commands, receipts, fees, .. } =
+        let OpenBlock { opening, commands, receipts, fees, bytes, .. } =
             self.open.take().ok_or(EngineError::Order)?;
         let height = opening.height.get();
         let root = ledger.root()?;
@@ -221,6 +237,7 @@ impl Engine {
         let previous = self.tip.clone();
         let mut batch = previous.batch.clone();
         batch.commands += commands.len() as u64;
+        batch.bytes = batch.bytes.saturating_add(bytes);
         let collected = batch.fees;
         batch.fees = batch.fees.checked_add(fees).unwrap_or(Amount::MAX);
         let closed_batch = self.close_batch(ledger, &mut batch, opening, root)?;
@@ -273,7 +290,9 @@ impl Engine {
         }
         let blocks = height.saturating_sub(batch.first_height).saturating_add(1);
         let age = opening.timestamp_ms.saturating_sub(batch.first_timestamp_ms);
-        if batch.commands == 0 || (blocks < config.max_blocks && age < config.max_age_ms) {
+        let due =
+            blocks >= config.max_blocks || age >= config.max_age_ms || batch.bytes >= FULL_BYTES;
+        if blocks < MAX_EMPTY_BLOCKS && (batch.commands == 0 || !due) {
             return Ok(None);
         }
         // They are kept for the next batch if there is no account for them.
@@ -289,12 +308,14 @@ impl Engine {
             commands: batch.commands,
             fees: if credited { batch.fees } else { Amount::ZERO },
             stage: Stage::Included,
+            data: None,
         };
         *batch = OpenBatch {
             number: batch.number + 1,
             first_height: height.saturating_add(1),
             first_timestamp_ms: opening.timestamp_ms,
             commands: 0,
+            bytes: 0,
             fees: if credited { Amount::ZERO } else { batch.fees },
             source_ledger: to_decimal(target),
         };

@@ -15,12 +15,14 @@ use tokio::sync::broadcast;
 use crate::{
     admission::Admission,
     command::Command,
+    config::SequencerConfig,
     graphql::{
         AccountRecord, Block, BlockSelector, HistoryEntry, HistoryQuery, Included, MinaNode,
         NodeEvent, NodeInfo, PoolFilter, SubmitError, SyncStatus, TransactionStatus,
     },
+    rpc::status_json,
     shared::{Shared, now_ms},
-    store::{BatchRecord, Stage},
+    store::{BatchRecord, Stage, StoreError},
 };
 
 /// Blocks that `bestChain` answers at most.
@@ -98,14 +100,22 @@ impl SequencerHandle {
         }
     }
 
+    /// How far the block with this many blocks before it has come.
+    fn stage(&self, height: u32) -> Stage {
+        let batch = self.shared.store.batch_of(height);
+        let batch = batch.inspect_err(|error| tracing::error!(%error, "reading a batch"));
+        batch.ok().flatten().map_or(Stage::Included, |batch| batch.stage)
+    }
+
     /// What has become of a command.
     pub fn status(&self, hash: &TransactionHash) -> CommandStatus {
         if self.shared.pool().get(hash).is_some() {
             return CommandStatus::Pending;
         }
         let included = |height: u32, index: u32, failures: Option<FailureTable>| {
+            let stage = self.stage(height);
             let height = height.saturating_add(1);
-            CommandStatus::Included { height, index, failures, stage: Stage::Included }
+            CommandStatus::Included { height, index, failures, stage }
         };
         {
             let view = self.shared.view.read();
@@ -180,6 +190,25 @@ impl SequencerHandle {
     /// Closed batches from a number on.
     pub fn batches(&self, from: u64, limit: usize) -> Vec<BatchRecord> {
         self.shared.store.batches(from, limit.min(MAX_CHAIN)).unwrap_or_default()
+    }
+
+    /// Notes how far a batch has come, unless it is no longer `old`: blocks may have been rolled back.
+    /// On return the note is on disk.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn replace_batch(&self, old: &BatchRecord, new: &BatchRecord) -> Result<bool, StoreError> {
+        self.shared.store.replace_batch(old, new)
+    }
+
+    /// What the chain is configured with.
+    pub fn config(&self) -> &SequencerConfig {
+        &self.shared.config
+    }
+
+    /// Whom the fees of a batch are for.
+    pub fn fee_recipient(&self) -> PublicKey {
+        self.shared.fee_recipient
     }
 
     fn history_at(
@@ -333,6 +362,10 @@ impl MinaNode for SequencerHandle {
             Some(_) => TransactionStatus::Pending,
             None => TransactionStatus::Unknown,
         }
+    }
+
+    fn progress(&self, hash: &TransactionHash) -> serde_json::Value {
+        status_json(&self.status(hash))
     }
 
     fn submit(&self, command: Command) -> BoxFuture<'_, Result<TransactionHash, SubmitError>> {

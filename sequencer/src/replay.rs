@@ -34,6 +34,7 @@ pub(crate) fn genesis_tip(ledger: Fp, generation: u32) -> Tip {
             first_height: 0,
             first_timestamp_ms: 0,
             commands: 0,
+            bytes: 0,
             fees: Amount::ZERO,
             source_ledger: to_decimal(ledger),
         },

@@ -187,7 +187,8 @@ impl Context {
     }
 }
 
-fn status_json(status: &CommandStatus) -> Json {
+/// What has become of a command, in the words of `zeko_status`.
+pub(crate) fn status_json(status: &CommandStatus) -> Json {
     match status {
         CommandStatus::Pending => json!({ "status": "pending" }),
         CommandStatus::Included { height, index, failures, stage } => json!({

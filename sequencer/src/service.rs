@@ -389,7 +389,17 @@ fn open_chain(
     }
 }
 
-/// The bridge account, less what the others hold, and the others.
+impl GenesisConfig {
+    /// The accounts that the chain starts with, in order: the bridge account, less what the others
+    /// hold, and the others.
+    ///
+    /// # Errors
+    /// [`SequencerError::Config`].
+    pub fn ledger(&self) -> Result<Vec<Account>, SequencerError> {
+        genesis_accounts(self, Era::Berkeley)
+    }
+}
+
 fn genesis_accounts(genesis: &GenesisConfig, era: Era) -> Result<Vec<Account>, SequencerError> {
     let error = |reason: &str| SequencerError::Config {
         what: "genesis.accounts",

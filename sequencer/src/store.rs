@@ -57,18 +57,23 @@ pub(crate) struct OpenBatch {
     pub(crate) first_height: u32,
     pub(crate) first_timestamp_ms: u64,
     pub(crate) commands: u64,
+    /// Of its commands.
+    #[serde(default)]
+    pub(crate) bytes: u64,
     pub(crate) fees: Amount,
     /// The root before it.
     pub(crate) source_ledger: String,
 }
 
 /// How far a batch and everything in it has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Stage {
     /// In blocks that the sequencer has signed for.
     Included,
+    /// More than two thirds of the DA layer's committee have its data and executed it.
+    DaCertified,
 }
 
 /// A closed batch.
@@ -93,6 +98,9 @@ pub struct BatchRecord {
     pub fees: Amount,
     /// How far it has come.
     pub stage: Stage,
+    /// The commitment to the data that were handed to the DA layer, in hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<String>,
 }
 
 /// An account before a block: `None` if it did not exist.
@@ -357,6 +365,47 @@ impl Store {
         let end = keys::batch(u64::MAX);
         let found = self.db.range(keys::batch(from)..=end).values();
         found.take(limit).map(|bytes| read_json(&bytes?, "batch")).collect()
+    }
+
+    /// The batch that a block is in, if it is closed.
+    pub(crate) fn batch_of(&self, height: u32) -> Result<Option<BatchRecord>, StoreError> {
+        // Numbers without a gap, heights in the same order.
+        let (mut first, mut end) = (0, self.last_batch()?.map_or(0, |number| number + 1));
+        while first < end {
+            let middle = first + (end - first) / 2;
+            let Some(bytes) = self.db.get(keys::batch(middle))? else { return Ok(None) };
+            let batch: BatchRecord = read_json(&bytes, "batch")?;
+            if height < batch.first_height {
+                end = middle;
+            } else if height > batch.last_height {
+                first = middle + 1;
+            } else {
+                return Ok(Some(batch));
+            }
+        }
+        Ok(None)
+    }
+
+    fn last_batch(&self) -> Result<Option<u64>, StoreError> {
+        let Some((key, _)) = self.db.scan_prefix(b"c").next_back().transpose()? else {
+            return Ok(None);
+        };
+        let number = key.get(1..).and_then(|bytes| <[u8; 8]>::try_from(bytes).ok());
+        number
+            .map(|bytes| Some(u64::from_be_bytes(bytes)))
+            .ok_or(StoreError::Corrupt { what: "number of a batch" })
+    }
+
+    /// Replaces the record of a batch, unless it is no longer `old`; on return it is on disk.
+    pub(crate) fn replace_batch(
+        &self,
+        old: &BatchRecord,
+        new: &BatchRecord,
+    ) -> Result<bool, StoreError> {
+        let key = keys::batch(old.number);
+        let swapped = self.db.compare_and_swap(key, Some(json(old)), Some(json(new)))?.is_ok();
+        self.db.flush()?;
+        Ok(swapped)
     }
 
     pub(crate) fn flush(&self) -> Result<(), StoreError> {

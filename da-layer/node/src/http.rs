@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use axum::{Router, extract::State, http::StatusCode, routing::get};
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
+use zeko_http::{BodyLimits, with_whole_bodies};
 
-use crate::{error::DaError, node::Shared};
+use crate::node::Shared;
 
 async fn ready(State(shared): State<Arc<Shared>>) -> (StatusCode, String) {
     match shared.readiness() {
@@ -21,23 +20,12 @@ async fn metrics() -> String {
     text
 }
 
-/// Serves until the node stops.
-///
-/// # Errors
-/// [`DaError`].
-pub(crate) async fn serve(
-    listener: TcpListener,
-    shared: Arc<Shared>,
-    cancel: CancellationToken,
-) -> Result<(), DaError> {
-    let app = Router::new()
+/// The pages.
+pub(crate) fn router(shared: Arc<Shared>) -> Router {
+    let router = Router::new()
         .route("/livez", get(|| async { "alive\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .with_state(shared);
-    let stop = async move { cancel.cancelled().await };
-    axum::serve(listener, app)
-        .with_graceful_shutdown(stop)
-        .await
-        .map_err(|error| DaError::Task { task: "http", reason: error.to_string() })
+    with_whole_bodies(router, BodyLimits::default())
 }

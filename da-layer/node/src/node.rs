@@ -10,6 +10,7 @@ use std::{
     },
 };
 
+use axum::Router;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use jsonrpsee::http_client::HttpClientBuilder;
 use malachite::{
@@ -25,12 +26,12 @@ use mina_ledger::{
     rollup::{ChainId, Committee, DataCommitment},
 };
 use tokio::{
-    net::TcpListener,
     sync::Notify,
     task::{JoinHandle, JoinSet},
 };
 use tokio_util::sync::CancellationToken;
 use zeko_derive::{Envelope, Wire};
+use zeko_http::{HttpLimits, HttpServer};
 
 use crate::{
     api::{DaApiClient, EntryStatus, Status},
@@ -73,7 +74,6 @@ pub(crate) struct Shared {
     pub(crate) timeouts: LinearTimeouts,
     pub(crate) announce_ms: u64,
     pub(crate) storage: Storage,
-    pub(crate) rpc_listen: SocketAddr,
     pub(crate) connections: u32,
     peers: Vec<String>,
     /// Whether consensus has started a round.
@@ -424,16 +424,11 @@ impl DaNode {
             timeouts: config.timeouts.consensus(),
             announce_ms: config.timeouts.announce_ms.max(10),
             storage: config.storage,
-            rpc_listen: config.rpc_listen,
             connections: config.limits.connections,
             peers: peers.filter(|peer| *peer != own_rpc).collect(),
             started: AtomicBool::new(false),
             genesis: config.genesis.clone(),
         });
-        let http_listener = TcpListener::bind(config.http_listen).await.map_err(|error| {
-            DaError::Task { task: "http", reason: format!("{}: {error}", config.http_listen) }
-        })?;
-
         let cancel = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let wake = shared.wake.clone();
@@ -470,24 +465,23 @@ impl DaNode {
         });
         tasks.spawn(count_events(shared.clone()));
 
-        let rpc = rpc::serve(shared.clone()).await?;
+        // Whatever fails from here on stops what has started.
+        let stop_all = cancel.clone().drop_guard();
+        let (rpc_router, sockets) = rpc::router(shared.clone());
+        let http_router = http::router(shared.clone());
+        serve(&mut tasks, "rpc", config.rpc_listen, rpc_router, &cancel).await?;
+        serve(&mut tasks, "http", config.http_listen, http_router, &cancel).await?;
         let (channels, engine) = start_engine(&config, &parts, keypair, shared.chain_bytes).await?;
-        tasks.spawn(http::serve(http_listener, shared.clone(), cancel.clone()));
         let token = cancel.clone();
         tasks.spawn(async move {
-            tokio::select! {
-                () = token.cancelled() => {
-                    // An error means that it has stopped already.
-                    let _ = rpc.stop();
-                    Ok(())
-                }
-                () = rpc.clone().stopped() => {
-                    Err(DaError::Task { task: "rpc", reason: "the server stopped".into() })
-                }
-            }
+            token.cancelled().await;
+            // An error means that they have ended already.
+            let _ = sockets.stop();
+            Ok(())
         });
         let app = App::new(shared.clone())?;
         let consensus = tokio::spawn(run_consensus(app, channels, engine, cancel.clone(), shared));
+        stop_all.disarm();
         Ok(Self { cancel, tasks, consensus })
     }
 
@@ -545,6 +539,22 @@ async fn run_consensus(
     actor.stop(None);
     shared.store.flush()?;
     result
+}
+
+/// Listens, and serves until the node stops.
+async fn serve(
+    tasks: &mut JoinSet<Result<(), DaError>>,
+    task: &'static str,
+    address: SocketAddr,
+    router: Router,
+    cancel: &CancellationToken,
+) -> Result<(), DaError> {
+    let failed =
+        move |error: std::io::Error| DaError::Task { task, reason: format!("{address}: {error}") };
+    let server = HttpServer::start(address, router, HttpLimits::default(), cancel).await;
+    let server = server.map_err(failed)?;
+    tasks.spawn(async move { server.join().await.map_err(failed) });
+    Ok(())
 }
 
 async fn count_events(shared: Arc<Shared>) -> Result<(), DaError> {

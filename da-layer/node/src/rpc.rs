@@ -1,18 +1,23 @@
 //! The JSON-RPC server.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
+use axum::{Router, body::Body, extract::Request, http::StatusCode, response::IntoResponse};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use jsonrpsee::{
-    PendingSubscriptionSink, SubscriptionMessage,
+    Methods, PendingSubscriptionSink, SubscriptionMessage,
     core::{SubscriptionResult, async_trait},
-    server::{BatchRequestConfig, Server, ServerConfig, ServerHandle},
+    server::{
+        BatchRequestConfig, PingConfig, Server, ServerConfig, ServerHandle, stop_channel, ws,
+    },
     types::{ErrorObject, ErrorObjectOwned},
 };
 use mina_curves::Fp;
 use mina_ledger::rollup::DataCommitment;
 use tokio::sync::broadcast::error::RecvError;
+use tower::Service;
 use zeko_derive::{EntryKind, Envelope, Wire};
+use zeko_http::{BodyLimits, with_whole_bodies};
 
 use crate::{
     api::{BlockInfo, CommitteeInfo, DaApiServer, EntryInfo, EntryStatus, Notification, Status},
@@ -255,21 +260,48 @@ impl DaApiServer for Rpc {
     }
 }
 
-/// Starts serving.
-///
-/// # Errors
-/// [`DaError`].
-pub(crate) async fn serve(shared: Arc<Shared>) -> Result<ServerHandle, DaError> {
-    let address = shared.rpc_listen;
-    let config = ServerConfig::builder()
-        // Base64 of the largest envelope, and some more.
-        .max_request_body_size(9 << 20)
-        .max_response_body_size(9 << 20)
-        .max_connections(shared.connections)
-        .max_subscriptions_per_connection(4)
-        .set_batch_request_config(BatchRequestConfig::Limit(16))
-        .build();
-    let failed = |cause: std::io::Error| DaError::Task { task: "rpc", reason: cause.to_string() };
-    let server = Server::builder().set_config(config).build(address).await.map_err(failed)?;
-    Ok(server.start(Rpc(shared).into_rpc()))
+/// Base64 of the largest envelope, and some more.
+const MAX_BODY_BYTES: u32 = 9 << 20;
+/// Bytes of all bodies that are on their way.
+const MAX_BODIES_BYTES: usize = 128 << 20;
+/// A WebSocket that does not answer pings for this long is closed.
+const PING: Duration = Duration::from_secs(30);
+
+/// JSON-RPC for [`zeko_http::HttpServer`]. WebSockets end when the handle that is returned is stopped
+/// or dropped; requests and WebSockets do not take each other's places.
+pub(crate) fn router(shared: Arc<Shared>) -> (Router, ServerHandle) {
+    let connections = shared.connections;
+    let methods: Methods = Rpc(shared).into_rpc().into();
+    let (stop, handle) = stop_channel();
+    let limits = || {
+        ServerConfig::builder()
+            .max_request_body_size(MAX_BODY_BYTES)
+            .max_response_body_size(MAX_BODY_BYTES)
+            .max_connections(connections)
+            .max_subscriptions_per_connection(4)
+            .set_batch_request_config(BatchRequestConfig::Limit(16))
+    };
+    let ping = PingConfig::new().ping_interval(PING).inactive_limit(2 * PING).max_failures(1);
+    let service = |limits: ServerConfig| Server::builder().set_config(limits).to_service_builder();
+    let requests = service(limits().http_only().build());
+    let sockets = service(limits().ws_only().enable_ws_ping(ping).build());
+    let answer = move |request: Request| {
+        let builder = if ws::is_upgrade_request(&request) { &sockets } else { &requests };
+        let mut service = builder.clone().build(methods.clone(), stop.clone());
+        async move {
+            match service.call(request).await {
+                Ok(response) => response.map(Body::new),
+                Err(error) => {
+                    tracing::warn!(%error, "JSON-RPC");
+                    StatusCode::INTERNAL_SERVER_ERROR.into_response()
+                }
+            }
+        }
+    };
+    let bodies = BodyLimits {
+        bytes: MAX_BODY_BYTES as usize,
+        budget: MAX_BODIES_BYTES,
+        ..BodyLimits::default()
+    };
+    (with_whole_bodies(Router::new().fallback(answer), bodies), handle)
 }

@@ -116,7 +116,7 @@ impl Report {
 }
 
 /// The processor, and how many of its cores there are for us.
-fn machine() -> (String, usize) {
+pub(super) fn machine() -> (String, usize) {
     let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpuinfo.lines().find(|line| line.starts_with("model name"));
     let name = model.and_then(|line| line.split_once(':')).map_or("unknown processor", |(_, m)| m);

@@ -1,7 +1,11 @@
 //! `zeko devnet`, and the commands that talk to it.
 
-use std::process::Command;
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
 
+use serde_json::{Value, json};
 use zeko_sdk::devnet::DevnetInfo;
 
 use crate::kit::{Running, pipe, succeed, zeko};
@@ -39,7 +43,41 @@ fn a_newcomer_gets_two_layers_and_pays_somebody() {
     let written = std::fs::read(path("info.json")).unwrap();
     let written: DevnetInfo = serde_json::from_slice(&written).unwrap();
     assert_eq!(written.l2.graphql, info.l2.graphql);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(certified(info, hash.trim()));
     assert_eq!(running.signal("TERM"), Some(0));
+}
+
+/// The payment's batch gets a certificate, and everybody says so.
+async fn certified(info: &DevnetInfo, hash: &str) {
+    let http = reqwest::Client::new();
+    let ask = async |url: &str, body: Value| -> Value {
+        http.post(url).json(&body).send().await.unwrap().json().await.unwrap()
+    };
+    let call = |method: &str, params: Value| json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+    let start = Instant::now();
+    while ask(&info.l2.rpc, call("zeko_status", json!([hash]))).await["result"]["status"]
+        != "da_certified"
+    {
+        assert!(start.elapsed() < Duration::from_secs(60), "no certificate");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let query = json!({ "query": format!("{{ commandProgress(hash: \"{hash}\") {{ status }} }}") });
+    let progress = ask(&info.l2.graphql, query).await;
+    assert_eq!(progress["data"]["commandProgress"]["status"], "da_certified", "{progress}");
+    let batches = ask(&info.l2.rpc, call("zeko_batches", json!([0]))).await;
+    let batch = &batches["result"][0];
+    assert_eq!(batch["stage"], "da_certified", "{batches}");
+    // Each validator has it.
+    assert_eq!(info.da.len(), 4);
+    for url in &info.da {
+        let asked = call("da_entryStatus", json!([batch["data"]]));
+        let url = url.replacen("ws", "http", 1);
+        while ask(&url, asked.clone()).await["result"]["state"] != "certified" {
+            assert!(start.elapsed() < Duration::from_secs(60), "{url} has no certificate");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
 }
 
 #[test]

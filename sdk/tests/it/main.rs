@@ -3,6 +3,7 @@
 
 mod abuse;
 mod command;
+mod da;
 mod docs;
 mod kit;
 mod l2;

@@ -330,6 +330,16 @@ pub trait MinaNode: Send + Sync + 'static {
     /// Where a command is.
     fn transaction_status(&self, hash: &TransactionHash) -> TransactionStatus;
 
+    /// How far a command has come, as `CommandProgress` of the schema.
+    fn progress(&self, hash: &TransactionHash) -> serde_json::Value {
+        let status = match self.transaction_status(hash) {
+            TransactionStatus::Pending => "pending",
+            TransactionStatus::Included => "included",
+            TransactionStatus::Unknown => "unknown",
+        };
+        serde_json::json!({ "status": status })
+    }
+
     /// Takes a command in. The future ends once the command is safe: in the log of the sequencer.
     fn submit(&self, command: Command) -> BoxFuture<'_, Result<TransactionHash, SubmitError>>;
 

@@ -316,6 +316,11 @@ impl Context {
                 NetworkId::Testnet => "testnet".to_owned(),
                 NetworkId::Custom(custom) => custom.name().to_owned(),
             })),
+            "commandProgress" => {
+                let hash = argument(ctx, "hash", TransactionHash::from_base58)?;
+                let hash = hash.ok_or_else(|| Error::new("hash: missing"))?;
+                Resolved::Json(node.progress(&hash))
+            }
             "feePerWeightUnit" => {
                 let weight = integer(ctx, "weight").and_then(|n| u32::try_from(n).ok());
                 let weight = weight.ok_or_else(|| Error::new("weight: out of range"))?;

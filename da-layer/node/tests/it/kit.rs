@@ -58,6 +58,11 @@ pub(crate) struct Node {
 }
 
 impl Node {
+    /// The process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Ends it as `kill -9` does.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
@@ -200,11 +205,11 @@ impl Cluster {
 }
 
 /// Runs a test; what takes longer than minutes hangs.
-pub(crate) fn block_on(test: impl Future<Output = ()>) {
+pub(crate) fn block_on<T>(test: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        tokio::time::timeout(Duration::from_secs(150), test).await.expect("the chain hangs");
-    });
+        tokio::time::timeout(Duration::from_secs(150), test).await.expect("the chain hangs")
+    })
 }
 
 /// Waits for a certificate at a node, and checks it.

@@ -6,3 +6,4 @@ mod blobs;
 mod crashes;
 mod faults;
 mod kit;
+mod network;
