@@ -254,7 +254,7 @@ impl Follower {
             for included in &block.commands {
                 let command = match included.command.as_ref() {
                     zeko_sequencer::Command::Zkapp(command) => Command::Zkapp((**command).clone()),
-                    zeko_sequencer::Command::Signed(command) => Command::Signed(command.clone()),
+                    zeko_sequencer::Command::Signed(command) => Command::Signed(*command),
                 };
                 next.command(command)
                     .map_err(|error| PublisherError::Apply { batch: number, error })?;

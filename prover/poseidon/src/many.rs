@@ -4,12 +4,12 @@ use mina_curves::{LaneBackend, PoseidonRounds, poseidon_many, poseidon_one};
 
 use crate::permutation::{Kimchi, Legacy, PoseidonField};
 
-/// [`Kimchi::permute`](Permutation::permute) of every state.
+/// [`Kimchi::permute`](crate::Permutation::permute) of every state.
 pub fn permute_many_kimchi<F: PoseidonField>(states: &mut [[F; 3]]) {
     permute_many(LaneBackend::detect(), Kimchi::rounds(), states);
 }
 
-/// [`Legacy::permute`](Permutation::permute) of every state.
+/// [`Legacy::permute`](crate::Permutation::permute) of every state.
 pub fn permute_many_legacy<F: PoseidonField>(states: &mut [[F; 3]]) {
     permute_many(LaneBackend::detect(), Legacy::rounds(), states);
 }
