@@ -450,7 +450,8 @@ async fn sockets_and_slow_subscribers_are_in_nobodys_way() {
     let address = sequencer.addresses().rpc;
     let mut lazy = lazy_subscriber(address).await;
     crate::server::read_until(&mut lazy, "101 Switching").await;
-    let _another = lazy_subscriber(address).await;
+    let mut another = lazy_subscriber(address).await;
+    crate::server::read_until(&mut another, "101 Switching").await;
     // No more WebSockets, and as many requests as before.
     let mut third = lazy_subscriber(address).await;
     crate::server::read_until(&mut third, "HTTP/1.1 429").await;
