@@ -36,8 +36,9 @@ say "without std"
 cargo run --release -q --manifest-path tests/no-std/Cargo.toml --target-dir "${CARGO_TARGET_DIR:-target}/no-std"
 
 say "examples, commands and benchmarks run"
-cargo run --release -q -p kimchi --example preimage
-zeko() { cargo run --release -q --bin zeko -- "$@"; }
+"${CARGO_TARGET_DIR:-target}/release/examples/preimage"
+# Built for the tests; `cargo run` would build dependencies again, with other features.
+zeko() { "${CARGO_TARGET_DIR:-target}/release/zeko" "$@"; }
 zeko verify kimchi tests/vectors/kimchi/*.bin >/dev/null
 zeko verify pickles tests/vectors/pickles/*.json
 zeko prove example --width 0
