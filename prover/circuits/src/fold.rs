@@ -41,6 +41,9 @@ pub enum FoldError {
     /// Proving.
     #[error(transparent)]
     Prove(#[from] ProveError),
+    /// The fold's proof is of other action states.
+    #[error("the proof of the fold is of something else")]
+    Statement,
     /// More members than the circuit has room for.
     #[error("expected at most {expected} members, got {got}")]
     Members {
@@ -128,9 +131,10 @@ impl FoldProgram {
         rng: &mut (impl RngCore + CryptoRng),
     ) -> Result<ProvedStatement, FoldError> {
         let input = AttestInput::new(committee, signatures, attestation, inbox, self.members)?;
-        debug_assert!(fold.as_ref().is_none_or(|fold| {
-            fold.app_state == [Fold { from: inbox.0, to: inbox.1 }.digest()]
-        }));
+        let shown = Fold { from: inbox.0, to: inbox.1 }.digest();
+        if fold.as_ref().is_some_and(|fold| fold.app_state != [shown]) {
+            return Err(FoldError::Statement);
+        }
         Ok(self.program.prove(self.attest, input, &[fold], rng)?)
     }
 }

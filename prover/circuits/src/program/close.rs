@@ -5,9 +5,11 @@ use mina_curves::Fp;
 use mina_ledger::{
     ledger::MerklePath,
     rollup::{BatchStatement, Side, bridge_id},
-    types::{Account, Era, ZkappAccount},
+    types::{Account, Era, Slot, ZkappAccount},
 };
-use pickles::{PreviousStatement, Rule, RuleStatement, Slot, StepBuilder, StepInput, StepKey};
+use pickles::{
+    PreviousStatement, Rule, RuleStatement, Slot as ProofSlot, StepBuilder, StepInput, StepKey,
+};
 
 use super::{
     Point, Segment, SegmentVar,
@@ -19,7 +21,7 @@ use crate::{
     alloc::{constant, witness},
     key::AccountIdVar,
     merkle::MerklePathVar,
-    number::AmountVar,
+    number::{AmountVar, NumberValue, U32Var},
 };
 
 /// The closing step: no command is under way, the collected fees go to an account that exists, and the
@@ -53,6 +55,9 @@ pub struct CloseInput {
     pub fee_account: Opening,
     /// The hashes of the last block before the batch and of its own last block.
     pub blocks: [Fp; 2],
+    /// The slots of its first and of its last block. The segment's ends are the first and the last
+    /// block with commands, so the one is not behind, the other not before.
+    pub slots: [Slot; 2],
 }
 
 /// Inbox and outbox, as a bridge account has them.
@@ -72,7 +77,7 @@ impl CloseInput {
     /// What a proof from this says, if there is one; `ledger` is the root after the fees have been
     /// credited.
     pub fn statement(&self, ledger: Fp, era: Era) -> BatchStatement {
-        let Self { segment, bridge_before, bridge_after, blocks, .. } = self;
+        let Self { segment, bridge_before, bridge_after, blocks, slots, .. } = self;
         let side = |bridge: &Opening, ledger: Fp, block: Fp| {
             let [inbox, outbox] = messages(&bridge.account, era);
             Side { ledger, inbox, outbox, block, ..Side::default() }
@@ -81,8 +86,8 @@ impl CloseInput {
             chain: segment.chain,
             source: side(bridge_before, segment.source.ledger, blocks[0]),
             target: side(bridge_after, ledger, blocks[1]),
-            first_slot: segment.source.slot,
-            last_slot: segment.target.slot,
+            first_slot: slots[0],
+            last_slot: slots[1],
         }
     }
 }
@@ -97,8 +102,8 @@ impl Rule for Close {
         "close"
     }
 
-    fn previous(&self) -> Vec<Slot> {
-        vec![Slot::Own]
+    fn previous(&self) -> Vec<ProofSlot> {
+        vec![ProofSlot::Own]
     }
 
     fn constrain(&self, cs: &mut Builder, _: &[StepKey]) -> RuleStatement {
@@ -115,6 +120,15 @@ impl Rule for Close {
             for point in [source, target] {
                 cs.assert_equal(point.accounts.clone(), Fp::default());
             }
+        });
+        let [first_slot, last_slot] =
+            cs.witnesses(|v| v.input().rule().slots.map(|slot| slot.value()));
+        let [first_slot, last_slot] = cs.region("slots", |cs| {
+            let [first, last] = [first_slot, last_slot].map(|slot| U32Var::assert(cs, slot));
+            for (earlier, later) in [(&first, &source.slot), (&target.slot, &last)] {
+                U32Var::assert(cs, &(later.linear().clone() - earlier.linear()));
+            }
+            [first, last]
         });
         let [block_before, block_after] = cs.witnesses(|v| v.input().rule().blocks);
         let before = cs.region("bridge before", |cs| {
@@ -136,8 +150,8 @@ impl Rule for Close {
             chain: chain.clone(),
             source: before,
             target: SideVar { ledger, ..after },
-            first_slot: source.slot.clone(),
-            last_slot: target.slot.clone(),
+            first_slot,
+            last_slot,
         };
         RuleStatement { app_state: vec![statement.digest(cs)], previous: vec![previous] }
     }

@@ -34,6 +34,8 @@ fn withdrawal() -> &'static (CloseInput, ProvedStatement, Fp) {
             bridge_after: chain.opening(&bridge_id()).unwrap(),
             fee_account: chain.opening(&AccountId::of(chain.user(1))).unwrap(),
             blocks: [Fp::from(10u64), Fp::from(11u64)],
+            // Empty blocks before and behind the one with commands.
+            slots: [Slot::new(chain.slot.get() - 1), Slot::new(chain.slot.get() + 2)],
         };
         let target = chain.close(1).unwrap();
         (input, proof, target)
@@ -126,6 +128,16 @@ fn fees_go_to_another_account_that_exists() {
     assert!(credit(&mut ledger, user.public_key, 7));
     let credited = balance.checked_add(7.into()).unwrap();
     assert_eq!(ledger.get(&user).unwrap().unwrap().balance, credited);
+}
+
+#[test]
+fn commands_are_between_the_first_and_the_last_slot() {
+    let (honest, ..) = withdrawal();
+    let after = |slot: Slot| Slot::new(slot.get() + 1);
+    refused("slots", |input| input.slots[0] = after(honest.segment.source.slot));
+    refused("slots", |input| {
+        input.slots[1] = Slot::new(honest.segment.target.slot.get() - 1);
+    });
 }
 
 /// Only the segment that was proved is closed.

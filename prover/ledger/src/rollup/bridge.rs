@@ -289,7 +289,7 @@ pub fn apply_unopened<L: Ledger>(
 
 /// The closing step of a batch: credits the collected fees. `false`, with the ledger as it was, if
 /// `recipient` has no account of MINA, its balance cannot hold them, or it is the bridge account,
-/// whose balance is what the L1 owes.
+/// whose balance is what the L1 owes; the circuit looks at the x-coordinate of its key only.
 ///
 /// # Errors
 /// [`LedgerError`].
@@ -302,7 +302,7 @@ pub fn credit_fees<L: Ledger>(
         return Ok(true);
     }
     let account =
-        ledger.get(&AccountId::of(recipient))?.filter(|_| recipient != bridge_public_key());
+        ledger.get(&AccountId::of(recipient))?.filter(|_| recipient.x != bridge_public_key().x);
     let Some(mut account) = account.cloned() else { return Ok(false) };
     let Some(balance) = account.balance.checked_add(fees) else { return Ok(false) };
     account.balance = balance;
