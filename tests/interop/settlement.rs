@@ -12,7 +12,7 @@ use mina_ledger::{
     rollup::{
         Attestation, BatchStatement, ChainId, Commit, CommitOrder, Committee, CommitteeMember,
         Configuration, ContractState, DataCommitment, Deposit, Field, Hashed, OutboxEntry, Payout,
-        Sequencer, SettlementParameters, Side, SignedStatement,
+        Root, Sequencer, SettlementParameters, Side, SignedStatement,
     },
     signature::sign_zkapp_command,
     types::{
@@ -172,7 +172,11 @@ impl Rollup {
             governance: user(6),
             pending: Fp::default(),
         };
-        let state = ContractState::genesis(Fp::from(77u64), configuration, Slot::new(10));
+        let state = ContractState::genesis(
+            Root { ledger: Fp::from(77u64), accounts: Fp::from(76u64) },
+            configuration,
+            Slot::new(10),
+        );
         let account = user(1);
         let layer1 = Layer1::new();
         Self { layer1, batches, batch, folds, contract, committee, validators, account, state }
@@ -294,14 +298,13 @@ fn commits(rollup: &mut Rollup, inbox: &[Fp]) -> Vec<OutboxEntry> {
     let entries = vec![entry(20, 2), refund, entry(21, 3)];
     let state = rollup.state;
     let target = Side {
-        ledger: Fp::from(78u64),
+        root: Root { ledger: Fp::from(78u64), accounts: Fp::from(75u64) },
         inbox: mina_ledger::hash::push_actions(state.inbox, inbox[0]),
         outbox: entries.iter().fold(state.outbox, |outbox, entry| entry.append_to(outbox)),
         block: Fp::from(79u64),
-        ..Side::default()
     };
     let source =
-        Side { ledger: state.ledger, inbox: state.inbox, outbox: state.outbox, ..Side::default() };
+        Side { root: state.root, inbox: state.inbox, outbox: state.outbox, ..Side::default() };
     let chain = rollup.contract.parameters().chain;
     let (first_slot, last_slot) = (Slot::new(11), Slot::new(12));
     let batch = BatchStatement { chain, source, target, first_slot, last_slot };
@@ -313,8 +316,8 @@ fn commits(rollup: &mut Rollup, inbox: &[Fp]) -> Vec<OutboxEntry> {
         committee_epoch: 0,
         generation: 0,
         batch: 0,
-        source_ledger: source.ledger,
-        target_ledger: target.ledger,
+        source_ledger: source.root.ledger,
+        target_ledger: target.root.ledger,
         inbox_before: source.inbox,
         inbox_after: target.inbox,
         outbox_before: source.outbox,
@@ -352,7 +355,7 @@ fn commits(rollup: &mut Rollup, inbox: &[Fp]) -> Vec<OutboxEntry> {
     rollup.layer1.slot = 32;
     rollup.layer1.send(forest.clone(), &[]).unwrap();
     rollup.state = ContractState {
-        ledger: target.ledger,
+        root: target.root,
         inbox: target.inbox,
         outbox: target.outbox,
         progress: commit.progress_after().unwrap(),

@@ -16,6 +16,7 @@ use crate::{
     alloc::{Allocate, Cells, constant},
     input::{InputVar, ToInputVar, hash},
     key::{AccountIdVar, PublicKeyVar},
+    message::push,
     number::{AmountVar, NumberValue, U32Var, UIntVar},
     permissions::PermissionsVar,
     timing::TimingVar,
@@ -156,6 +157,29 @@ impl ZkappVar {
             input.field(state);
         }
         input.into_fields()
+    }
+}
+
+impl ZkappVar {
+    /// Appends actions with this hash, if the bit is 1. The first actions of a slot keep the state
+    /// before them.
+    pub fn push_actions<I>(
+        &mut self,
+        cs: &mut Cs<I>,
+        actions: &Linear,
+        has_some: &Boolean,
+        slot: &U32Var,
+    ) {
+        let same_slot = cs.is_equal(self.last_action_slot.linear().clone(), slot.linear());
+        let shifts = has_some.and(cs, &same_slot.not());
+        let pushed = push(cs, &self.action_state[0], actions);
+        for i in (1..self.action_state.len()).rev() {
+            let [newer, older] = [i - 1, i].map(|i| self.action_state[i].clone());
+            self.action_state[i] = shifts.select(cs, newer, older).into();
+        }
+        let newest = self.action_state[0].clone();
+        self.action_state[0] = has_some.select(cs, pushed, newest).into();
+        self.last_action_slot = U32Var::select(cs, has_some, slot, &self.last_action_slot);
     }
 }
 

@@ -8,8 +8,7 @@ use mina_ledger::{
     ledger::{FullLedger, Ledger, LedgerError},
     logic::{ApplyError, Context, apply_zkapp_command},
     rollup::{
-        BridgeParameters, BridgeRule, ChainId, Hashed, OutboxEntry, bridge_account, bridge_id,
-        credit_fees,
+        BridgeParameters, BridgeRule, ChainId, OutboxEntry, bridge_account, bridge_id, credit_fees,
     },
     signature::{SignatureError, sign_zkapp_command},
     types::{
@@ -20,7 +19,8 @@ use mina_ledger::{
 };
 
 use crate::{
-    program::{Opening, Point, Segment},
+    accounts::{AccountSet, AccountSetError},
+    program::{Message, Opening, Point, RecordedInbox, Segment},
     update::{NewAccount, RecordedUpdate, Recorder, Rules, State},
 };
 
@@ -45,6 +45,9 @@ pub enum ExampleError {
     /// A command has no place in a block.
     #[error(transparent)]
     Apply(#[from] ApplyError),
+    /// The set of accounts.
+    #[error(transparent)]
+    Accounts(#[from] AccountSetError),
 }
 
 /// The chain: one block that commands are added to.
@@ -58,6 +61,10 @@ pub struct Transfers {
     pub height: Length,
     /// The slot of the block.
     pub slot: Slot,
+    /// The set of the accounts before the batch.
+    pub set: AccountSet,
+    /// The list of new accounts of the batch.
+    pub created: Vec<NewAccount>,
     ledger: FullLedger,
     state: State,
     users: Vec<PrivateKey>,
@@ -93,6 +100,8 @@ impl Transfers {
         let users = keys.collect::<Result<Vec<_>, _>>()?;
         let mut accounts = vec![bridge_account(Fp::ZERO, era)];
         accounts.extend(users.iter().map(|key| Account::new(id(key), (100 * MINA).into(), era)));
+        let ids: Vec<_> = accounts.iter().map(Account::id).collect();
+        let set = AccountSet::new(&ids)?;
         let mut ledger = FullLedger::from_accounts(accounts, era)?;
         let state = State { ledger: ledger.root()?, ..State::default() };
         let bridge =
@@ -103,12 +112,18 @@ impl Transfers {
             bridge: Some(bridge),
         };
         let (chain, height, slot) = (ChainId::new("example")?, Length::new(7), Slot::new(50));
-        Ok(Self { rules, chain, height, slot, ledger, state, users })
+        let created = Vec::new();
+        Ok(Self { rules, chain, height, slot, set, created, ledger, state, users })
     }
 
     /// The number of users.
     pub fn users(&self) -> usize {
         self.users.len()
+    }
+
+    /// The ledger.
+    pub fn ledger(&self) -> &FullLedger {
+        &self.ledger
     }
 
     /// The state between commands.
@@ -240,33 +255,60 @@ impl Transfers {
         self.apply(&command, &hashes)
     }
 
+    /// Consumes messages of the L1.
+    ///
+    /// # Errors
+    /// [`ExampleError`].
+    pub fn receive(&mut self, messages: &[Message]) -> Result<RecordedInbox, ExampleError> {
+        let (rules, state) = (self.rules.clone(), self.state);
+        let view = self.view();
+        let rule = rules.bridge.map(|parameters| BridgeRule { parameters });
+        let context = context(&rules, rule.as_ref(), &view);
+        let recorded = RecordedInbox::consume(&mut self.ledger, messages, &rules, &context, state)?;
+        self.state = recorded.after;
+        self.created.extend(&recorded.entries);
+        Ok(recorded)
+    }
+
+    fn view(&self) -> ProtocolStateView {
+        ProtocolStateView {
+            blockchain_length: self.height,
+            global_slot_since_genesis: self.slot,
+            ..ProtocolStateView::default()
+        }
+    }
+
     fn apply(
         &mut self,
         command: &ZkappCommand,
         hashes: &CommandHashes,
     ) -> Result<Vec<RecordedUpdate>, ExampleError> {
-        let view = ProtocolStateView {
-            blockchain_length: self.height,
-            global_slot_since_genesis: self.slot,
-            ..ProtocolStateView::default()
-        };
+        let view = self.view();
         let rule = self.rules.bridge.map(|parameters| BridgeRule { parameters });
-        let context = Context {
-            era: self.rules.domain.era(),
-            account_creation_fee: self.rules.account_creation_fee,
-            slot: self.slot,
-            view: &view,
-            rule: rule.as_ref().map(|rule| rule as _),
-        };
+        let context = context(&self.rules, rule.as_ref(), &view);
         let mut recorder = Recorder::new(command, hashes, self.state);
         let applied =
             apply_zkapp_command(&mut self.ledger, command, hashes, &context, &mut recorder)?;
         let magnitude = |amount: SignedAmount| Fp::from(amount.magnitude.get());
         self.state.ledger = self.ledger.root()?;
         self.state.fees += magnitude(applied.fee_excess) + magnitude(applied.supply_increase);
-        for id in applied.created {
-            self.state.accounts = NewAccount { others: self.state.accounts, id }.digest();
-        }
-        Ok(recorder.into_updates())
+        let recorded = recorder.finish(applied.failures.is_some());
+        self.state.accounts = recorded.accounts;
+        self.created.extend(recorded.entries);
+        Ok(recorded.updates)
+    }
+}
+
+fn context<'a>(
+    rules: &Rules,
+    rule: Option<&'a BridgeRule>,
+    view: &'a ProtocolStateView,
+) -> Context<'a> {
+    Context {
+        era: rules.domain.era(),
+        account_creation_fee: rules.account_creation_fee,
+        slot: view.global_slot_since_genesis,
+        view,
+        rule: rule.map(|rule| rule as _),
     }
 }

@@ -21,7 +21,6 @@ use pickles::{
 };
 use rand::{CryptoRng, RngCore};
 
-pub(crate) use actions::push;
 pub use actions::{FoldInput, FoldRule, FoldVar};
 pub use attest::{AttestInput, AttestRule, CertifiedVar};
 

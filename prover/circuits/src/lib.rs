@@ -15,6 +15,7 @@
 //! [`kimchi::builder::Boolean`] is a bit. A bare `Linear` is any field element.
 
 pub mod account;
+pub mod accounts;
 pub mod alloc;
 pub mod body;
 pub mod contract;
@@ -23,6 +24,7 @@ pub mod fold;
 pub mod input;
 pub mod key;
 pub mod merkle;
+pub mod message;
 pub mod number;
 pub mod permissions;
 pub mod precondition;

@@ -47,6 +47,11 @@ impl MerklePathVar {
         Self { levels: siblings.into_iter().map(|sibling| (left.clone(), sibling)).collect() }
     }
 
+    /// The index of the leaf; free.
+    pub fn index(&self) -> Linear {
+        Linear::from_bits(self.levels.iter().map(|(is_right, _)| Linear::from(is_right)))
+    }
+
     /// The root over `leaf`; 14 rows for each level.
     pub fn root<I>(&self, cs: &mut Cs<I>, leaf: &Linear) -> Linear {
         self.levels.iter().enumerate().fold(leaf.clone(), |node, (height, (is_right, sibling))| {

@@ -11,8 +11,8 @@
 //! | `account` | the account is a leaf of the ledger, or new |
 //! | `checks` | what must hold for the command to succeed: no check is an assertion |
 //! | `changes` | the account afterwards |
-//! | `write` | the ledger and the list of new accounts afterwards |
-//! | `settle` | the excess, and what is left when the command ends |
+//! | `write` | the ledger afterwards |
+//! | `settle` | the excess, the list of new accounts, and what is left when the command ends |
 //!
 //! Where the circuit goes another way than the logic, with the same result:
 //!
@@ -27,6 +27,7 @@ mod bridge;
 mod changes;
 mod checks;
 mod created;
+mod credit;
 mod record;
 mod settle;
 mod stack;
@@ -43,18 +44,21 @@ use mina_ledger::{
 };
 
 pub use created::NewAccount;
-pub use record::{RecordedUpdate, Recorder};
+pub(crate) use created::NewAccountVar;
+pub use credit::CreditWitness;
+pub(crate) use credit::{Credit, credit};
+pub use record::{RecordedCommand, RecordedUpdate, Recorder};
 pub use stack::StackWitness;
 pub use state::{State, StateVar};
-pub use view::{EpochViewVar, ViewVar};
+pub use view::{BlockVar, EpochViewVar, ViewVar};
 
 use crate::{
     Boolean, Cs, Linear,
     account::AccountVar,
     alloc::{Allocate, witness},
     body::BodyVar,
+    key::AccountIdVar,
     merkle::MerklePathVar,
-    number::U32Var,
     schnorr::{SignatureWitness, assert_signed},
 };
 
@@ -67,15 +71,6 @@ pub struct Rules {
     pub account_creation_fee: Amount,
     /// The bridge account's rule, where there is one.
     pub bridge: Option<BridgeParameters>,
-}
-
-/// What an update sees of its block.
-#[derive(Clone, Debug)]
-pub struct BlockVar {
-    /// The slot.
-    pub slot: U32Var,
-    /// What network preconditions are checked against.
-    pub view: ViewVar,
 }
 
 /// What a prover knows of an update.
@@ -110,12 +105,6 @@ struct Step<'a> {
     is_default_token: Boolean,
     /// What must hold for the command to succeed.
     checks: Vec<Boolean>,
-}
-
-/// What the command has done so far, this update included.
-struct Written {
-    ledger: Linear,
-    accounts: Linear,
 }
 
 /// An update that has been added.
@@ -159,8 +148,13 @@ pub fn constrain<I>(
         );
     });
 
+    let ledger = stack.is_start.select(cs, &before.ledger, &before.local_ledger).into();
     let (account, is_new, path) = cs.region("account", |cs| {
-        load(cs, era, before, &stack, &body, &id_is_default, is_active, &source)
+        let source = source.clone();
+        load(cs, era, &ledger, &body.id, &id_is_default, is_active, move |input| {
+            let UpdateWitness { account, is_new, path, .. } = source(input);
+            Opened { account, is_new: *is_new, path }
+        })
     });
 
     let mut step = Step {
@@ -182,11 +176,11 @@ pub fn constrain<I>(
     }
     cs.region("checks", |cs| step.check(cs, &account, &stack));
     let (account, excess) = cs.region("changes", |cs| step.change(cs, &account, &stack));
-    let written = cs.region("write", |cs| {
+    let ledger = cs.region("write", |cs| {
         let leaf = account.hash(cs);
-        Written { ledger: path.root(cs, &leaf), accounts: step.list_account(cs) }
+        path.root(cs, &leaf)
     });
-    let state = cs.region("settle", |cs| step.settle(cs, &stack, excess, &written));
+    let state = cs.region("settle", |cs| step.settle(cs, &stack, excess, [&ledger, &path.index()]));
     Updated { state, is_proved: body.auth.is_proved }
 }
 
@@ -208,25 +202,29 @@ fn sample_body(era: Era) -> Body {
     Body::new(Account::empty(era).id(), era)
 }
 
-/// The account of the update, which is in the ledger before it, or whose leaf there is empty.
-#[allow(clippy::too_many_arguments)] // all that an account is found and opened by
+/// An account as a prover opens it; a new one as it starts out.
+struct Opened<'a> {
+    account: &'a Account,
+    is_new: bool,
+    path: &'a MerklePath,
+}
+
+/// An account that is in a ledger, or whose leaf there is empty.
 fn load<I>(
     cs: &mut Cs<I>,
     era: Era,
-    before: &StateVar,
-    stack: &stack::Popped,
-    body: &BodyVar,
+    ledger: &Linear,
+    id: &AccountIdVar,
     is_default_token: &Boolean,
     is_active: &Boolean,
-    source: &(impl Fn(&I) -> &UpdateWitness + Clone + Send + Sync + 'static),
+    source: impl Fn(&I) -> Opened<'_> + Clone + Send + Sync + 'static,
 ) -> (AccountVar, Boolean, MerklePathVar) {
     let empty = Account::empty(era);
-    let account = witness_of::<AccountVar, I>(cs, era, &empty, source, |w| &w.account);
-    let is_new = {
-        let source = source.clone();
-        Boolean::witness(cs, move |v| source(v.input()).is_new)
-    };
-    account.id.assert_equal(cs, &body.id);
+    let given = source.clone();
+    let account: AccountVar = witness(cs, era, &empty, move |input| given(input).account);
+    let given = source.clone();
+    let is_new = Boolean::witness(cs, move |v| given(v.input()).is_new);
+    account.id.assert_equal(cs, id);
     let fresh = AccountVar::new(cs, &account.id, is_default_token, era);
     account.assert_equal_if(cs, &is_new, &fresh);
 
@@ -234,12 +232,8 @@ fn load<I>(
     let exists = is_active.and(cs, &is_new.not());
     AccountVar::assert_exists_if(cs, &exists, &leaf, era);
     let leaf = is_new.select(cs, account_hash(&empty, era), leaf);
-    let path = {
-        let source = source.clone();
-        MerklePathVar::witness(cs, move |input| &source(input).path)
-    };
+    let path = MerklePathVar::witness(cs, move |input| source(input).path);
     let root = path.root(cs, &leaf.into());
-    let ledger = stack.is_start.select(cs, &before.ledger, &before.local_ledger);
     cs.assert_mul(is_active, root - ledger, Fp::default());
     (account, is_new, path)
 }

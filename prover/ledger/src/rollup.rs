@@ -46,4 +46,4 @@ pub use settlement::{
     Payout, RollupAccount, SETTLEMENT_VERSION, Sequencer, SettlementError, SettlementParameters,
     contract_permissions, deploy_updates,
 };
-pub use statement::{BatchStatement, BlockHeader, ChainId, Side};
+pub use statement::{BatchStatement, BlockHeader, ChainId, Root, Side};

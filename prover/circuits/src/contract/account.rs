@@ -4,10 +4,7 @@ use ark_ff::AdditiveGroup;
 use mina_curves::Fp;
 use mina_ledger::{
     Domain,
-    hash::{
-        constants::{EMPTY_ACTIONS_HASH, EMPTY_EVENTS_HASH},
-        salt,
-    },
+    hash::{constants::EMPTY_EVENTS_HASH, salt},
     rollup::{Field, RollupAccount},
     types::{Body, Era, PublicKey},
 };
@@ -75,12 +72,6 @@ pub(super) fn body_hash<I>(cs: &mut Cs<I>, body: &BodyVar, domain: &Domain) -> L
 pub(super) fn cons<I>(cs: &mut Cs<I>, body_hash: Linear, rest: Linear) -> Linear {
     let node = hash(cs, salt::UPDATE_NODE.state(), &[body_hash, Fp::default().into()]);
     hash(cs, salt::UPDATE_CONS.state(), &[node.into(), rest]).into()
-}
-
-/// The hash of one action by itself.
-pub(super) fn one_action<I>(cs: &mut Cs<I>, fields: &[Linear]) -> Linear {
-    let action = hash(cs, salt::EVENT.state(), fields).into();
-    hash(cs, salt::ACTIONS.state(), &[EMPTY_ACTIONS_HASH.into(), action]).into()
 }
 
 /// The hash of one event by itself.

@@ -6,8 +6,9 @@ use mina_curves::Fp;
 use mina_ledger::{
     Domain,
     rollup::{
-        Attestation, BatchStatement, Commit, CommitOrder, Configuration, Field, Hashed, Progress,
-        RollupAccount, SETTLEMENT_VERSION, Sequencer, SettlementParameters, Side, SignedStatement,
+        Attestation, BatchStatement, Commit, CommitOrder, Configuration, ContractEvent, Field,
+        Hashed, Progress, RollupAccount, SETTLEMENT_VERSION, Sequencer, SettlementParameters, Side,
+        SignedStatement,
     },
     types::{Bounds, Era, Length, PublicKey, Signature, Slot, TypeError},
 };
@@ -16,7 +17,7 @@ use pickles::{
     VerificationKey,
 };
 
-use super::account::{ANY_ACCOUNT, RollupAccountVar, body_hash, require, write};
+use super::account::{ANY_ACCOUNT, RollupAccountVar, body_hash, one_event, require, write};
 use crate::{
     Cs, Linear,
     alloc::{Allocate, Cells, witness},
@@ -24,7 +25,7 @@ use crate::{
     input::{InputVar, hash, salted},
     key::PublicKeyVar,
     number::{NumberValue, U32Var, UIntVar, power},
-    program::{BatchStatementVar, SideVar},
+    program::{BatchStatementVar, RootVar, SideVar},
     schnorr::{SignatureWitness, assert_signed},
 };
 
@@ -144,8 +145,8 @@ impl CommitVar {
             .add(&self.epoch)
             .add(&self.generation)
             .add(&self.batch)
-            .field(&self.source.ledger)
-            .field(&self.target.ledger)
+            .field(&self.source.root.ledger)
+            .field(&self.target.root.ledger)
             .field(&self.source.inbox)
             .field(&self.target.inbox)
             .field(&self.source.outbox)
@@ -283,7 +284,11 @@ impl CommitRule {
             let mut body = account.body(cs, &sample, era);
             let configuration = commit.configuration(cs);
             let [before, after] = commit.progress(cs);
-            require(&mut body, Field::Ledger, &commit.source.ledger);
+            let roots = [&commit.source, &commit.target].map(|side| side.root.digest(cs));
+            let RootVar { ledger, accounts } = commit.target.root.clone();
+            let kind = Linear::from(Fp::from(ContractEvent::ROOT));
+            body.events = one_event(cs, &[kind, ledger, accounts]);
+            require(&mut body, Field::Root, &roots[0]);
             require(&mut body, Field::Inbox, &commit.source.inbox);
             require(&mut body, Field::Outbox, &commit.source.outbox);
             require(&mut body, Field::Configuration, configuration);
@@ -292,7 +297,7 @@ impl CommitRule {
             body.account.action_state.value = commit.action_state.clone();
             body.valid_while.value.lower = commit.last_slot.clone();
             body.valid_while.value.upper = until;
-            write(&mut body, Field::Ledger, &commit.target.ledger);
+            write(&mut body, Field::Root, &roots[1]);
             write(&mut body, Field::Inbox, &commit.target.inbox);
             write(&mut body, Field::Outbox, &commit.target.outbox);
             write(&mut body, Field::Progress, after);

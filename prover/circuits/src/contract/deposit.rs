@@ -7,12 +7,12 @@ use mina_ledger::{
 };
 use pickles::{Rule, RuleStatement, StepBuilder, StepInput, StepKey};
 
-use super::account::{ANY_ACCOUNT, RollupAccountVar, body_hash, one_action};
+use super::account::{ANY_ACCOUNT, RollupAccountVar, body_hash};
 use crate::{
     Cs, Linear,
     alloc::{Allocate, Cells, witness},
-    input::InputVar,
     key::PublicKeyVar,
+    message::{DepositActionVar, one_action},
     number::{AmountVar, NumberValue, U32Var},
 };
 
@@ -42,21 +42,6 @@ impl Allocate for DepositVar {
             refund_to: PublicKeyVar::assign(cs, cells),
             valid_until: cells.uint(cs),
         }
-    }
-}
-
-impl DepositVar {
-    /// The fields of the action that a deposit leaves, the twin of [`DepositAction::to_fields`].
-    fn action(&self, timeout: &U32Var) -> Vec<Linear> {
-        let mut input = InputVar::new();
-        input
-            .field(&self.recipient.x)
-            .field(&self.refund_to.x)
-            .add(&self.recipient.is_odd)
-            .add(&self.refund_to.is_odd)
-            .add(&self.amount)
-            .add(timeout);
-        input.into_fields()
     }
 }
 
@@ -105,8 +90,10 @@ impl DepositRule {
             account.body(cs, &sample, era)
         };
         body.balance_change.magnitude = deposit.amount.clone();
-        body.actions = cs.region("action", |cs| one_action(cs, &deposit.action(&timeout)));
-        body.valid_while.value.upper = deposit.valid_until;
+        let DepositVar { recipient, amount, refund_to, valid_until } = deposit;
+        let action = DepositActionVar { recipient, amount, timeout, refund_to };
+        body.actions = cs.region("action", |cs| one_action(cs, &action.to_fields()));
+        body.valid_while.value.upper = valid_until;
         let hash = cs.region("body", |cs| body_hash(cs, &body, &self.parameters.domain));
         [hash, Fp::default().into()]
     }

@@ -13,17 +13,16 @@ use pickles::{
     PreviousStatement, Rule, RuleStatement, Slot, StepBuilder, StepInput, StepKey, VerificationKey,
 };
 
-use super::account::{
-    ANY_ACCOUNT, RollupAccountVar, body_hash, cons, one_action, one_event, require, write,
-};
+use super::account::{ANY_ACCOUNT, RollupAccountVar, body_hash, cons, one_event, require, write};
 use crate::{
     Boolean, Cs, Linear,
     alloc::{Allocate, Cells, constant, witness},
     body::BodyVar,
-    fold::{FoldVar, push},
-    input::{InputVar, hash, salted},
+    fold::FoldVar,
+    input::{hash, salted},
     key::PublicKeyVar,
-    number::{AmountVar, NumberValue, UIntVar},
+    message::{entry_fields, one_action, push},
+    number::{AmountVar, NumberValue},
 };
 
 /// The twin of [`PayoutState`].
@@ -95,16 +94,8 @@ impl EntryVar {
     /// The fields of the action, the twin of [`OutboxEntry::to_fields`].
     fn action(&self) -> Vec<Linear> {
         // A refund's kind is one more than a withdrawal's.
-        let kind =
-            UIntVar::<8>::assume(Linear::from(&self.is_refund) + Fp::from(OutboxEntry::WITHDRAWAL));
-        let mut input = InputVar::new();
-        input
-            .field(&self.recipient.x)
-            .field(Fp::ZERO)
-            .add(&kind)
-            .add(&self.recipient.is_odd)
-            .add(&self.amount);
-        input.into_fields()
+        let kind = Linear::from(&self.is_refund) + Fp::from(OutboxEntry::WITHDRAWAL);
+        entry_fields(kind, &self.recipient.x, &self.recipient.is_odd, &self.amount)
     }
 }
 

@@ -3,7 +3,7 @@
 use kimchi::builder::Boolean;
 use mina_curves::Fp;
 use mina_ledger::{
-    hash::{push_actions, salt},
+    hash::push_actions,
     rollup::{Fold, Hashed},
 };
 use pickles::{PreviousStatement, Rule, RuleStatement, Slot, StepBuilder, StepKey};
@@ -11,6 +11,7 @@ use pickles::{PreviousStatement, Rule, RuleStatement, Slot, StepBuilder, StepKey
 use crate::{
     Cs, Linear,
     input::{hash, salted},
+    message::push,
 };
 
 /// The twin of [`Fold`].
@@ -34,12 +35,6 @@ impl FoldVar {
         let is_empty = cs.is_equal(self.from.clone(), &self.to);
         PreviousStatement { app_state: vec![self.digest(cs)], must_verify: is_empty.not() }
     }
-}
-
-/// The action state behind a list of actions with this hash, the twin of [`push_actions`];
-/// 12 rows.
-pub(crate) fn push<I>(cs: &mut Cs<I>, state: &Linear, actions: &Linear) -> Linear {
-    hash(cs, salt::ACTIONS.state(), &[state.clone(), actions.clone()]).into()
 }
 
 /// Up to so many lists of actions lead on from where an earlier proof ends, or from the beginning.

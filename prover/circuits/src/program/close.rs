@@ -1,10 +1,10 @@
 //! The end of a batch.
 
-use kimchi::builder::Boolean;
+use kimchi::builder::{Boolean, Var};
 use mina_curves::Fp;
 use mina_ledger::{
     ledger::MerklePath,
-    rollup::{BatchStatement, Side, bridge_id},
+    rollup::{BatchStatement, Root, Side, bridge_id},
     types::{Account, Era, Slot, ZkappAccount},
 };
 use pickles::{
@@ -12,11 +12,12 @@ use pickles::{
 };
 
 use super::{
-    Point, Segment, SegmentVar,
-    statement::{BatchStatementVar, SideVar},
+    Creations, Point, Segment, SegmentVar,
+    accounts::CreationsVar,
+    statement::{BatchStatementVar, RootVar, SideVar},
 };
 use crate::{
-    Linear,
+    Cs, Linear,
     account::AccountVar,
     alloc::{constant, witness},
     key::AccountIdVar,
@@ -24,8 +25,8 @@ use crate::{
     number::{AmountVar, NumberValue, U32Var},
 };
 
-/// The closing step: no command is under way, the collected fees go to an account that exists, and the
-/// bridge account's state, before and after, says what became of inbox and outbox.
+/// The closing step: no command is under way, the new accounts are new, the collected fees go to an
+/// account that exists, and the bridge account's state, before and after, says what became of inbox and outbox.
 ///
 /// The hashes of the last blocks are taken as they come: they are the DA committee's to vouch for.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +59,8 @@ pub struct CloseInput {
     /// The slots of its first and of its last block. The segment's ends are the first and the last
     /// block with commands, so the one is not behind, the other not before.
     pub slots: [Slot; 2],
+    /// What has been proved of the batch's list of new accounts.
+    pub creations: Creations,
 }
 
 /// Inbox and outbox, as a bridge account has them.
@@ -77,15 +80,15 @@ impl CloseInput {
     /// What a proof from this says, if there is one; `ledger` is the root after the fees have been
     /// credited.
     pub fn statement(&self, ledger: Fp, era: Era) -> BatchStatement {
-        let Self { segment, bridge_before, bridge_after, blocks, slots, .. } = self;
-        let side = |bridge: &Opening, ledger: Fp, block: Fp| {
+        let Self { segment, bridge_before, bridge_after, blocks, slots, creations, .. } = self;
+        let side = |bridge: &Opening, ledger: Fp, accounts: Fp, block: Fp| {
             let [inbox, outbox] = messages(&bridge.account, era);
-            Side { ledger, inbox, outbox, block, ..Side::default() }
+            Side { root: Root { ledger, accounts }, inbox, outbox, block }
         };
         BatchStatement {
             chain: segment.chain,
-            source: side(bridge_before, segment.source.ledger, blocks[0]),
-            target: side(bridge_after, ledger, blocks[1]),
+            source: side(bridge_before, segment.source.ledger, creations.from, blocks[0]),
+            target: side(bridge_after, ledger, creations.to, blocks[1]),
             first_slot: slots[0],
             last_slot: slots[1],
         }
@@ -103,7 +106,7 @@ impl Rule for Close {
     }
 
     fn previous(&self) -> Vec<ProofSlot> {
-        vec![ProofSlot::Own]
+        vec![ProofSlot::Own, ProofSlot::Own]
     }
 
     fn constrain(&self, cs: &mut Builder, _: &[StepKey]) -> RuleStatement {
@@ -116,11 +119,14 @@ impl Rule for Close {
                 cs.assert_equal(point.local.clone(), none);
             }
             cs.assert_equal(source.fees.linear().clone(), Fp::default());
-            // Accounts that are new would have to be shown to be nowhere else.
-            for point in [source, target] {
-                cs.assert_equal(point.accounts.clone(), Fp::default());
-            }
+            cs.assert_equal(source.accounts.clone(), Fp::default());
         });
+        let creations = CreationsVar::witness(cs, |input: &Input| &input.rule().creations);
+        let shown = cs.region("new accounts", |cs| {
+            cs.assert_equal(creations.list.clone(), &target.accounts);
+            creations.to_previous(cs)
+        });
+        let CreationsVar { from: accounts_before, to: accounts_after, .. } = creations;
         let [first_slot, last_slot] =
             cs.witnesses(|v| v.input().rule().slots.map(|slot| slot.value()));
         let [first_slot, last_slot] = cs.region("slots", |cs| {
@@ -132,52 +138,61 @@ impl Rule for Close {
         });
         let [block_before, block_after] = cs.witnesses(|v| v.input().rule().blocks);
         let before = cs.region("bridge before", |cs| {
-            open_bridge(cs, era, &source.ledger, block_before.into(), |input| {
-                &input.rule().bridge_before
-            })
+            open_messages(cs, era, &source.ledger, |input| &input.rule().bridge_before)
         });
         let after = cs.region("bridge after", |cs| {
-            open_bridge(cs, era, &target.ledger, block_after.into(), |input| {
-                &input.rule().bridge_after
-            })
+            open_messages(cs, era, &target.ledger, |input| &input.rule().bridge_after)
         });
         let ledger = cs.region("fees", |cs| credit_fees(cs, era, &target.ledger, &target.fees));
         let previous = PreviousStatement {
             app_state: vec![segment.digest(cs)],
             must_verify: Boolean::<Fp>::constant(true),
         };
+        let side = |ledger: Linear, accounts, [inbox, outbox]: [Linear; 2], block: Var<Fp>| {
+            SideVar { root: RootVar { ledger, accounts }, inbox, outbox, block: block.into() }
+        };
         let statement = BatchStatementVar {
             chain: chain.clone(),
-            source: before,
-            target: SideVar { ledger, ..after },
+            source: side(source.ledger.clone(), accounts_before, before, block_before),
+            target: side(ledger, accounts_after, after, block_after),
             first_slot,
             last_slot,
         };
-        RuleStatement { app_state: vec![statement.digest(cs)], previous: vec![previous] }
+        RuleStatement { app_state: vec![statement.digest(cs)], previous: vec![previous, shown] }
     }
 }
 
-/// What the bridge account, at leaf 0 of `ledger`, says of inbox and outbox.
-fn open_bridge(
-    cs: &mut Builder,
+/// The bridge account, its hash, and the root of the ledger that it is in at leaf 0.
+pub(super) fn open_bridge<I>(
+    cs: &mut Cs<I>,
     era: Era,
-    ledger: &Linear,
-    block: Linear,
-    opening: fn(&Input) -> &Opening,
-) -> SideVar {
+    opening: impl Fn(&I) -> &Opening + Clone + Send + Sync + 'static,
+) -> (AccountVar, Linear, Linear) {
     let sample = Account::empty(era);
-    let mut bridge: AccountVar = witness(cs, era, &sample, move |input| &opening(input).account);
+    let given = opening.clone();
+    let mut bridge: AccountVar = witness(cs, era, &sample, move |input| &given(input).account);
     let id: AccountIdVar = constant(cs, era, &bridge_id());
     bridge.id.assert_equal(cs, &id);
     bridge.id = id;
     let leaf = bridge.hash(cs);
     let path = MerklePathVar::first(cs, move |input| &opening(input).path);
     let root = path.root(cs, &leaf);
+    (bridge, leaf, root)
+}
+
+/// Inbox and outbox, as the bridge account has them in `ledger`.
+fn open_messages(
+    cs: &mut Builder,
+    era: Era,
+    ledger: &Linear,
+    opening: fn(&Input) -> &Opening,
+) -> [Linear; 2] {
+    let (bridge, _, root) = open_bridge(cs, era, opening);
     cs.assert_equal(root, ledger);
     let AccountVar { zkapp, .. } = bridge;
     let [outbox, ..] = zkapp.action_state;
     let inbox = zkapp.app_state.into_iter().next().expect("accounts have state in every era");
-    SideVar { ledger: ledger.clone(), inbox, outbox, block }
+    [inbox, outbox]
 }
 
 /// The ledger after the credit of the fees to an account of MINA that exists and is not the bridge

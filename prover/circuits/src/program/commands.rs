@@ -5,15 +5,15 @@ use kimchi::builder::Boolean;
 use mina_curves::Fp;
 use mina_ledger::{
     rollup::ChainId,
-    types::{Length, ProtocolStateView, Slot},
+    types::{Length, Slot},
 };
 use pickles::{Rule, RuleStatement, StepBuilder, StepInput, StepKey};
 
 use super::{PointVar, SegmentVar};
 use crate::{
-    alloc::{constant, witness},
+    alloc::witness,
     number::{NumberValue, U32Var},
-    update::{BlockVar, RecordedUpdate, Rules, State, StateVar, UpdateWitness, ViewVar, constrain},
+    update::{BlockVar, RecordedUpdate, Rules, State, StateVar, UpdateWitness, constrain},
 };
 
 /// Up to so many account updates of one block, none of them authorised by a proof.
@@ -23,13 +23,15 @@ pub struct Commands {
     updates: usize,
 }
 
-/// Why updates cannot be proved together.
+/// Why updates or messages cannot be proved together.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CommandsError {
-    /// The wrong number of updates.
-    #[error("expected 1 to {expected} account updates, got {got}")]
+    /// The wrong number of them.
+    #[error("expected 1 to {expected} {what}, got {got}")]
     Count {
+        /// Of what.
+        what: &'static str,
         /// What the circuit has room for.
         expected: usize,
         /// What was given.
@@ -64,7 +66,8 @@ impl CommandsInput {
         updates: Vec<RecordedUpdate>,
         room: usize,
     ) -> Result<Self, CommandsError> {
-        let error = CommandsError::Count { expected: room, got: updates.len() };
+        let error =
+            CommandsError::Count { what: "account updates", expected: room, got: updates.len() };
         let Some(first) = updates.first().filter(|_| updates.len() <= room) else {
             return Err(error);
         };
@@ -92,9 +95,7 @@ impl Rule for Commands {
             [chain.field(), height.value(), slot.value()]
         });
         let [height, slot] = [height, slot].map(|x| U32Var::assert(cs, x));
-        let view: ViewVar = constant(cs, era, &ProtocolStateView::default());
-        let view = ViewVar { blockchain_length: height.clone(), global_slot: slot.clone(), ..view };
-        let block = BlockVar { slot: slot.clone(), view };
+        let block = BlockVar::new(cs, &height, &slot, era);
 
         let before: StateVar =
             witness(cs, era, &State::default(), |input: &StepInput<CommandsInput>| {

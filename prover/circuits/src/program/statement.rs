@@ -2,7 +2,7 @@
 
 use mina_curves::Fp;
 use mina_ledger::{
-    rollup::{BatchStatement, Hashed, Side},
+    rollup::{BatchStatement, Hashed, Root, Side},
     types::Era,
 };
 
@@ -10,15 +10,31 @@ use crate::{
     Cs, Linear,
     alloc::{Allocate, Cells},
     input::{InputVar, hash, salted},
-    number::{AmountVar, U32Var},
+    number::U32Var,
 };
 
-/// The twin of [`Side`] at the ends of a batch, where no command is under way and no fees are left to
-/// be credited.
+/// The twin of [`Root`].
 #[derive(Clone, Debug)]
-pub(crate) struct SideVar {
+pub(crate) struct RootVar {
     /// The root of the ledger.
     pub(crate) ledger: Linear,
+    /// The root of the set of its accounts.
+    pub(crate) accounts: Linear,
+}
+
+impl RootVar {
+    /// The hash; 12 rows.
+    pub(crate) fn digest<I>(&self, cs: &mut Cs<I>) -> Linear {
+        let Self { ledger, accounts } = self;
+        hash(cs, &salted(Root::PREFIX), &[ledger.clone(), accounts.clone()]).into()
+    }
+}
+
+/// The twin of [`Side`].
+#[derive(Clone, Debug)]
+pub(crate) struct SideVar {
+    /// The ledger.
+    pub(crate) root: RootVar,
     /// The prefix of the inbox that has been consumed.
     pub(crate) inbox: Linear,
     /// The outbox.
@@ -31,12 +47,13 @@ impl Allocate for SideVar {
     type Native = Side;
 
     fn values(native: &Side, _: Era, out: &mut Vec<Fp>) {
-        out.extend([native.ledger, native.inbox, native.outbox, native.block]);
+        let Side { root: Root { ledger, accounts }, inbox, outbox, block } = *native;
+        out.extend([ledger, accounts, inbox, outbox, block]);
     }
 
     fn assign<I>(_: &mut Cs<I>, cells: &mut Cells) -> Self {
         Self {
-            ledger: cells.field(),
+            root: RootVar { ledger: cells.field(), accounts: cells.field() },
             inbox: cells.field(),
             outbox: cells.field(),
             block: cells.field(),
@@ -47,12 +64,11 @@ impl Allocate for SideVar {
 impl SideVar {
     fn append(&self, input: &mut InputVar) {
         input
-            .field(&self.ledger)
-            .field(Fp::default())
+            .field(&self.root.ledger)
+            .field(&self.root.accounts)
             .field(&self.inbox)
             .field(&self.outbox)
-            .field(&self.block)
-            .add(&AmountVar::constant(0));
+            .field(&self.block);
     }
 }
 

@@ -3,7 +3,7 @@
 
 use mina_curves::Fp;
 use mina_ledger::{
-    hash::{constants::EMPTY_ACTIONS_HASH, salt},
+    hash::constants::EMPTY_ACTIONS_HASH,
     rollup::{BridgeParameters, OutboxEntry, bridge_public_key},
 };
 
@@ -11,8 +11,8 @@ use super::{Step, stack::Popped};
 use crate::{
     Boolean, Cs, Linear,
     alloc::constant,
-    input::hash,
     key::PublicKeyVar,
+    message::one_action,
     number::{AmountVar, power},
     precondition::implies,
 };
@@ -33,9 +33,7 @@ impl Step<'_> {
         let has_actions = cs.is_equal(body.actions.clone(), EMPTY_ACTIONS_HASH).not();
 
         let action = cs.witnesses(move |v| *action(v.input()));
-        let opened = hash(cs, salt::EVENT.state(), &action.map(Linear::from));
-        let opened =
-            hash(cs, salt::ACTIONS.state(), &[Linear::from(EMPTY_ACTIONS_HASH), opened.into()]);
+        let opened = one_action(cs, &action.map(Linear::from));
         let opens = is_bridge.and(cs, &has_actions);
         let opens = opens.and(cs, self.is_active);
         cs.assert_mul(opens, body.actions.clone() - opened, Fp::default());

@@ -138,25 +138,12 @@ impl Step<'_> {
         *key = new.is_some.select(cs, &new.value, &*key).into();
     }
 
-    /// The first actions of a slot keep the state before them.
     fn push_actions<I>(&mut self, cs: &mut Cs<I>, account: &mut AccountVar) {
         let actions = &self.body.actions;
         let has_none = cs.is_equal(actions.clone(), EMPTY_ACTIONS_HASH);
         let has_some = has_none.not();
         self.check_permission(cs, &account.permissions.edit_action_state, &has_some);
-        let slot = &self.block.slot;
-        let zkapp = &mut account.zkapp;
-        let same_slot = cs.is_equal(zkapp.last_action_slot.linear().clone(), slot.linear());
-        let shifts = has_some.and(cs, &same_slot.not());
-        let input = [zkapp.action_state[0].clone(), actions.clone()];
-        let pushed = hash(cs, salt::ACTIONS.state(), &input);
-        for i in (1..zkapp.action_state.len()).rev() {
-            let [newer, older] = [i - 1, i].map(|i| zkapp.action_state[i].clone());
-            zkapp.action_state[i] = shifts.select(cs, newer, older).into();
-        }
-        let newest = zkapp.action_state[0].clone();
-        zkapp.action_state[0] = has_some.select(cs, pushed, newest).into();
-        zkapp.last_action_slot = U32Var::select(cs, &has_some, slot, &zkapp.last_action_slot);
+        account.zkapp.push_actions(cs, actions, &has_some, &self.block.slot);
     }
 
     fn set_zkapp_uri<I>(&mut self, cs: &mut Cs<I>, account: &mut AccountVar) {

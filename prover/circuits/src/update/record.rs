@@ -7,7 +7,7 @@ use mina_ledger::{
     ledger::{Ledger, LedgerError, Location},
     logic::{LocalState, Observer, UpdateRecord},
     rollup::Hashed,
-    types::{Account, Amount, Authorization, SignedAmount, ZkappCommand},
+    types::{Account, AccountId, Amount, Authorization, SignedAmount, ZkappCommand},
 };
 
 use super::{NewAccount, StackWitness, State, UpdateWitness};
@@ -31,8 +31,23 @@ pub struct Recorder<'a> {
     ends: Vec<usize>,
     /// The state between commands before this one, and with its fee payer.
     outer: State,
+    /// The list of new accounts before the update that was recorded last, the entries of this
+    /// command on it, and the account of that update if it is new.
     accounts: Fp,
+    entries: Vec<NewAccount>,
+    created: Option<(AccountId, Location)>,
     updates: Vec<RecordedUpdate>,
+}
+
+/// A command that has been recorded.
+#[derive(Clone, Debug)]
+pub struct RecordedCommand {
+    /// Its updates, up to the first that fails.
+    pub updates: Vec<RecordedUpdate>,
+    /// What it adds to the list of new accounts.
+    pub entries: Vec<NewAccount>,
+    /// The list of new accounts behind it.
+    pub accounts: Fp,
 }
 
 impl<'a> Recorder<'a> {
@@ -44,13 +59,27 @@ impl<'a> Recorder<'a> {
             ends: command.account_updates.subtree_ends(),
             outer: before,
             accounts: before.accounts,
+            entries: Vec::new(),
+            created: None,
             updates: Vec::new(),
         }
     }
 
-    /// What has been recorded.
-    pub fn into_updates(self) -> Vec<RecordedUpdate> {
-        self.updates
+    /// What has been recorded of a command that has failed or not.
+    pub fn finish(mut self, failed: bool) -> RecordedCommand {
+        self.list_created(failed);
+        let Self { updates, entries, accounts, .. } = self;
+        RecordedCommand { updates, entries, accounts }
+    }
+
+    /// Lists the account of the update that was recorded last.
+    fn list_created(&mut self, failed: bool) {
+        let created = self.created.take();
+        let before = self.outer.accounts;
+        if let Some(entry) = NewAccount::of(before, self.accounts, created.as_ref(), failed) {
+            self.accounts = entry.digest();
+            self.entries.push(entry);
+        }
     }
 
     fn state(&mut self, local: &LocalState, root: Fp) -> State {
@@ -160,10 +189,10 @@ impl Observer for Recorder<'_> {
             stack: self.stack(record.local_before),
             action: first_action(&body.actions),
         };
+        // The update before this one has not failed.
+        self.list_created(false);
+        self.created = is_new.then_some((id, location));
         let before = self.state(record.local_before, root);
-        if is_new {
-            self.accounts = NewAccount { others: self.accounts, id }.digest();
-        }
         self.updates.push(RecordedUpdate { before, witness });
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use mina_curves::Fp;
 
-use super::{StateVar, Step, Written, shared, stack::Popped};
+use super::{StateVar, Step, created::NewAccountVar, shared, stack::Popped};
 use crate::{
     Boolean, Cs, Linear,
     number::{AmountVar, SignedAmountVar},
@@ -16,7 +16,7 @@ impl Step<'_> {
         cs: &mut Cs<I>,
         stack: &Popped,
         excess: Linear,
-        written: &Written,
+        [ledger, place]: [&Linear; 2],
     ) -> StateVar {
         let (_, fits) = SignedAmountVar::from_value(cs, &excess);
         self.checks.push(fits);
@@ -38,8 +38,17 @@ impl Step<'_> {
         let ends = stack.is_last.or(cs, &success.not());
         let keeps = is_start.or(cs, &stack.is_last);
         let keeps = keeps.and(cs, &success);
-        let ledger = keeps.select(cs, &written.ledger, &self.before.ledger);
-        let accounts = keeps.select(cs, &written.accounts, &self.before.accounts);
+        let local_ledger = ledger;
+        let ledger = keeps.select(cs, local_ledger, &self.before.ledger);
+        let local_accounts = NewAccountVar::extend(
+            cs,
+            self.before,
+            is_start,
+            [&stack.owned_token, place],
+            &self.is_new,
+            &success.not(),
+        );
+        let accounts = ends.select(cs, &local_accounts, &self.before.accounts);
 
         let paid = cs.mul(is_start, &excess);
         let completes = stack.is_last.and(cs, &success);
@@ -54,8 +63,8 @@ impl Step<'_> {
             ledger: ledger.into(),
             fees,
             accounts: accounts.into(),
-            local_ledger: carried(written.ledger.clone()),
-            local_accounts: carried(written.accounts.clone()),
+            local_ledger: carried(local_ledger.clone()),
+            local_accounts: carried(local_accounts),
             caller: carried(stack.caller.clone()),
             caller_caller: carried(stack.caller_caller.clone()),
             calls: carried(stack.calls.clone()),
@@ -70,7 +79,7 @@ impl Step<'_> {
 }
 
 /// Whether all bits are 1: whether none is missing.
-fn all<I>(cs: &mut Cs<I>, bits: &[Boolean]) -> Boolean {
+pub(super) fn all<I>(cs: &mut Cs<I>, bits: &[Boolean]) -> Boolean {
     let missing = Linear::sum(bits.iter().map(|bit| Linear::from(bit.not())));
     cs.is_zero(missing)
 }

@@ -105,6 +105,8 @@ pub(super) struct Popped {
     pub(super) is_last: Boolean,
     /// Whether it has children.
     pub(super) has_children: Boolean,
+    /// The token that its account owns.
+    pub(super) owned_token: Linear,
     /// The token other than MINA that it may use.
     pub(super) caller_id: Linear,
     pub(super) caller: Linear,
@@ -113,6 +115,27 @@ pub(super) struct Popped {
     pub(super) call_stack: Linear,
     pub(super) commitment: Linear,
     pub(super) full_commitment: Linear,
+}
+
+impl Popped {
+    /// An update that is no command's.
+    pub(super) fn alone(owned_token: Linear) -> Self {
+        let (no, zero) = (Boolean::constant(false), Linear::from(Fp::default()));
+        Self {
+            is_start: no.clone(),
+            pays: no.clone(),
+            is_last: Boolean::constant(true),
+            has_children: no,
+            owned_token,
+            caller_id: TokenId::DEFAULT.0.into(),
+            caller: zero.clone(),
+            caller_caller: zero.clone(),
+            calls: zero.clone(),
+            call_stack: zero.clone(),
+            commitment: zero.clone(),
+            full_commitment: zero,
+        }
+    }
 }
 
 /// Takes the next update off the stacks, and leaves them ready for the one after it.
@@ -163,8 +186,12 @@ pub(super) fn pop<I>(
     let no_stack = cs.is_zero(&before.call_stack);
 
     // Down, where there are children: what is left here is for later, if anything is.
-    let token_id = body.id.derive_token_id(cs);
-    let down = Frame { caller: token_id, caller_caller: caller_id.clone(), calls: children.into() };
+    let owned_token = body.id.derive_token_id(cs);
+    let down = Frame {
+        caller: owned_token.clone(),
+        caller_caller: caller_id.clone(),
+        calls: children.into(),
+    };
     let pushed = frame.hash(cs);
     let pushed = hash(cs, salt::STACK_FRAME_CONS.state(), &[pushed, before.call_stack.clone()]);
     let down_stack = no_rest.select(cs, &before.call_stack, pushed);
@@ -188,6 +215,7 @@ pub(super) fn pop<I>(
         pays,
         is_last,
         has_children: no_children.not(),
+        owned_token,
         caller_id,
         caller: next.caller,
         caller_caller: next.caller_caller,

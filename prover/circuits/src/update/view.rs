@@ -5,7 +5,7 @@ use mina_ledger::types::{EpochDataView, Era, ProtocolStateView};
 
 use crate::{
     Cs, Linear,
-    alloc::{Allocate, Cells},
+    alloc::{Allocate, Cells, constant},
     number::{AmountVar, NumberValue, U32Var},
 };
 
@@ -92,5 +92,23 @@ impl Allocate for ViewVar {
             staking_epoch: EpochViewVar::assign(cs, cells),
             next_epoch: EpochViewVar::assign(cs, cells),
         }
+    }
+}
+
+/// What an update sees of its block.
+#[derive(Clone, Debug)]
+pub struct BlockVar {
+    /// The slot.
+    pub slot: U32Var,
+    /// What network preconditions are checked against.
+    pub view: ViewVar,
+}
+
+impl BlockVar {
+    /// A block of the chain, whose view has height and slot, and nothing else; free.
+    pub fn new<I>(cs: &mut Cs<I>, height: &U32Var, slot: &U32Var, era: Era) -> Self {
+        let view: ViewVar = constant(cs, era, &ProtocolStateView::default());
+        let view = ViewVar { blockchain_length: height.clone(), global_slot: slot.clone(), ..view };
+        Self { slot: slot.clone(), view }
     }
 }

@@ -8,6 +8,7 @@ use mina_curves::{Fp, Fq};
 use mina_ledger::{
     hash::{body_input, hash_one, salt},
     ledger::{FullLedger, Ledger, Location},
+    rollup::Hashed,
     signature::sign_fields,
     types::{
         Account, AccountId, Amount, AuthRequired, AuthorizationKind, Body, Bounds, Era,
@@ -21,7 +22,7 @@ use zeko_circuits::{
     alloc::Allocate,
     body::BodyVar,
     schnorr::SignatureWitness,
-    update::{RecordedUpdate, StackWitness, State, UpdateWitness},
+    update::{NewAccount, RecordedUpdate, StackWitness, State, UpdateWitness},
 };
 
 use crate::update::{CASES, Input, Lab, lab, record};
@@ -148,7 +149,7 @@ fn every_cell_of_an_update() {
     // A fee payer, an update inside others, one of a new account, one with a proof, one of a vesting
     // account.
     for (number, update, inverses) in
-        [(3, 0, 36), (64, 1, 34), (38, 1, 29), (109, 1, 35), (19, 1, 28)]
+        [(3, 0, 37), (64, 1, 35), (38, 1, 30), (109, 1, 36), (19, 1, 29)]
     {
         assert_eq!(free_cells(&lab, &case(number)[update]), [inverses, 4], "{number}");
     }
@@ -156,7 +157,7 @@ fn every_cell_of_an_update() {
 
 #[test]
 fn digest() {
-    let digest = "a2f9ac73d929295d58da45f38094b4c8b7b25a5a511f48baa0e7ae28de0fcd95";
+    let digest = "34ae9cd888d6eef74a68326a263dffaf1f374fc201c842a5d6bbb8398dabecfb";
     assert_eq!(lab(FEE).digest(), digest);
 }
 
@@ -435,4 +436,31 @@ fn an_account_taken_as_new_is_listed() {
     forged.update.before.local_ledger = ledger.root().unwrap();
     let taken = after(&lab, &forged);
     assert_ne!(taken["local_accounts"], honest["local_accounts"]);
+}
+
+/// Nor is it forgotten where the command fails, for example because nobody pays for the account: then
+/// the list says that it is taken back.
+#[test]
+fn an_account_taken_as_new_is_listed_where_the_command_fails() {
+    let lab = lab(FEE);
+    let mut failing = case(117)[1].clone();
+    let domain = &CASES.0;
+    let before = failing.update.before;
+    let witness = &mut failing.update.witness;
+    let id = witness.account.id();
+    let case = CASES.1[&FEE].iter().find(|case| case.name().starts_with("0117 ")).unwrap();
+    let mut ledger = case.ledger(domain.era()).unwrap();
+    witness.is_new = true;
+    witness.account = Account::new(id, Amount::ZERO, domain.era());
+    witness.path = ledger.path(Location::new(ledger.len())).unwrap();
+    failing.update.before.local_ledger = ledger.root().unwrap();
+    // A sum that no command has makes every update fail.
+    failing.update.before.creation_fees = Fp::from(u64::MAX);
+    let taken = after(&lab, &failing);
+    assert_eq!(taken["calls"], Fp::ZERO, "it has failed");
+    let created = (id, Location::new(ledger.len()));
+    let entry = NewAccount::of(before.accounts, before.local_accounts, Some(&created), true);
+    let entry = entry.unwrap();
+    assert!(entry.reverts);
+    assert_eq!(taken["accounts"], entry.digest());
 }

@@ -3,17 +3,18 @@
 use std::sync::OnceLock;
 
 use kimchi::builder::WitnessError;
-use mina_curves::Fp;
+use mina_curves::{Fp, Fq};
 use mina_ledger::{
     ledger::{FullLedger, Ledger},
-    rollup::{Hashed, bridge_id, credit_fees},
-    types::{Account, AccountId, Amount, Era, Length, Slot, ZkappAccount},
+    rollup::{DepositAction, Hashed, bridge_id, credit_fees},
+    types::{Account, AccountId, Amount, Era, Length, PrivateKey, Slot, ZkappAccount},
 };
 use pickles::{ProveError, ProvedStatement, verify};
 use rand::rngs::OsRng;
 use zeko_circuits::{
+    accounts::AccountSet,
     example::Transfers,
-    program::{CloseInput, Merge, Segment},
+    program::{CloseInput, Creations, Merge, Message, Segment},
 };
 
 use crate::program::{MINA, ROLLUP, prove};
@@ -36,6 +37,7 @@ fn withdrawal() -> &'static (CloseInput, ProvedStatement, Fp) {
             blocks: [Fp::from(10u64), Fp::from(11u64)],
             // Empty blocks before and behind the one with commands.
             slots: [Slot::new(chain.slot.get() - 1), Slot::new(chain.slot.get() + 2)],
+            creations: Creations::none(chain.set.root()),
         };
         let target = chain.close(1).unwrap();
         (input, proof, target)
@@ -44,7 +46,7 @@ fn withdrawal() -> &'static (CloseInput, ProvedStatement, Fp) {
 
 /// Proves the end of a batch whose segment has `proof`.
 fn close(input: CloseInput, proof: &ProvedStatement) -> Result<ProvedStatement, ProveError> {
-    ROLLUP.program.prove(ROLLUP.close, input, &[Some(proof.clone())], &mut OsRng)
+    ROLLUP.program.prove(ROLLUP.close, input, &[Some(proof.clone()), None], &mut OsRng)
 }
 
 #[test]
@@ -79,7 +81,82 @@ fn a_batch_ends_between_commands_with_nothing_left_over() {
     refused("", |input| input.segment.target.local = Fp::from(1u64));
     refused("", |input| input.segment.source.fees = 1.into());
     refused("", |input| input.segment.source.accounts = Fp::from(1u64));
+}
+
+#[test]
+fn the_set_of_accounts_is_the_lists() {
+    // A list that nobody has gone through, and a set that changes without one.
     refused("", |input| input.segment.target.accounts = Fp::from(1u64));
+    refused("", |input| input.creations.list = Fp::from(1u64));
+    refused("new accounts", |input| input.creations.to = Fp::from(1u64));
+    // What is said of a list must have been proved.
+    let (honest, proof, _) = withdrawal();
+    let mut input = honest.clone();
+    (input.segment.target.accounts, input.creations.list) = (Fp::from(1u64), Fp::from(1u64));
+    assert!(close(input, proof).is_err());
+}
+
+/// Deposits that open accounts, one of which cannot pay for it.
+#[test]
+fn a_batch_of_deposits_is_closed() {
+    let mut chain = Transfers::new(1).unwrap();
+    let start = *chain.state();
+    let bridge_before = chain.opening(&bridge_id()).unwrap();
+    let key = |x: u64| PrivateKey::new(Fq::from(x)).unwrap().to_public_key();
+    let deposit = |x: u64, amount: u64| {
+        Message::Deposit(DepositAction {
+            recipient: key(x),
+            amount: amount.into(),
+            timeout: chain.slot,
+            refund_to: key(x),
+        })
+    };
+    let messages = [deposit(77, 3 * MINA), deposit(78, 1)];
+    let recorded = chain.receive(&messages).unwrap();
+    let segment = chain.segment(&start, chain.state());
+    let input = ROLLUP.inbox_input(chain.chain, chain.height, chain.slot, recorded).unwrap();
+    let inbox = ROLLUP.program.prove(ROLLUP.inbox, input, &[], &mut OsRng).unwrap();
+    assert_eq!(inbox.app_state, [segment.digest()]);
+
+    let mut set = chain.set.clone();
+    let inputs = ROLLUP.accounts_inputs(&mut set, &chain.created).unwrap();
+    let creations = *inputs.last().unwrap().creations();
+    assert_eq!((inputs.len(), creations.list), (2, segment.target.accounts));
+    let accounts = inputs.into_iter().fold(None, |earlier, input| {
+        let digest = input.creations().digest();
+        let proof = ROLLUP.program.prove(ROLLUP.accounts, input, &[earlier], &mut OsRng).unwrap();
+        assert_eq!(proof.app_state, [digest]);
+        Some(proof)
+    });
+
+    let input = CloseInput {
+        segment,
+        bridge_before,
+        bridge_after: chain.opening(&bridge_id()).unwrap(),
+        fee_account: chain.opening(&AccountId::of(key(77))).unwrap(),
+        blocks: [Fp::from(10u64), Fp::from(11u64)],
+        slots: [chain.slot, chain.slot],
+        creations,
+    };
+    let mut ledger = chain.ledger().clone();
+    let fees = mina_curves::PastaField::to_limbs(chain.state().fees)[0];
+    assert!(credit_fees(&mut ledger, key(77), fees.into()).unwrap());
+    let statement = input.statement(ledger.root().unwrap(), Era::Berkeley);
+    let ids: Vec<_> = ledger.accounts().iter().map(Account::id).collect();
+    assert_eq!(statement.target.root.accounts, AccountSet::new(&ids).unwrap().root());
+    assert_ne!(statement.target.root, statement.source.root);
+    assert_ne!(statement.target.inbox, statement.source.inbox);
+    assert_ne!(statement.target.outbox, statement.source.outbox);
+    let refused = |previous: &[Option<ProvedStatement>]| {
+        ROLLUP.program.prove(ROLLUP.close, input.clone(), previous, &mut OsRng).is_err()
+    };
+    assert!(refused(&[Some(inbox.clone()), None]));
+    assert!(refused(&[accounts.clone(), Some(inbox.clone())]));
+    let previous = [Some(inbox), accounts];
+    let closed = ROLLUP.program.prove(ROLLUP.close, input.clone(), &previous, &mut OsRng).unwrap();
+    assert_eq!(closed.app_state, [statement.digest()]);
+    verify(ROLLUP.program.verification_key(), &closed.app_state, &closed.proof, &mut OsRng)
+        .unwrap();
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! Every transaction vector through the circuits, and forged witnesses.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod accounts;
 mod attack;
 mod close;
 mod forge;
+mod inbox;
 mod program;
 mod settlement;
 mod update;

@@ -15,7 +15,7 @@ use pickles::{ProveError, verify};
 use rand::rngs::OsRng;
 use zeko_circuits::{
     example::Transfers,
-    program::{CommandsError, Merge, Rollup, Segment},
+    program::{CommandsError, Merge, Rollup, Segment, Sizes},
     update::{RecordedUpdate, State},
 };
 
@@ -26,7 +26,7 @@ const UPDATES: usize = 4;
 
 pub(crate) static ROLLUP: LazyLock<Rollup> = LazyLock::new(|| {
     let rules = Transfers::new(1).unwrap().rules;
-    Rollup::compile(&rules, UPDATES, None).unwrap()
+    Rollup::compile(&rules, Sizes { updates: UPDATES, messages: 2, accounts: 1 }, None).unwrap()
 });
 
 pub(crate) fn prove(
@@ -94,7 +94,10 @@ fn updates_must_follow_each_other() {
     let input = |updates| ROLLUP.commands_input(chain.chain, Length::new(1), Slot::new(1), updates);
     for updates in [vec![], [&updates[..], &updates[..]].concat()] {
         let (expected, got) = (UPDATES, updates.len());
-        assert_eq!(input(updates).err(), Some(CommandsError::Count { expected, got }));
+        assert_eq!(
+            input(updates).err(),
+            Some(CommandsError::Count { what: "account updates", expected, got })
+        );
     }
 }
 

@@ -14,11 +14,10 @@ use kimchi::builder::{check, testing};
 use mina_curves::Fp;
 use mina_ledger::{
     Domain,
-    hash::{command_hashes, constants::DUMMY_VERIFICATION_KEY_HASH},
+    hash::{command_hashes, constants::DUMMY_VERIFICATION_KEY_HASH, derive_token_id},
     ledger::Ledger,
     logic::{Context, apply_zkapp_command, check_structure},
     replay::{Case, read_cases},
-    rollup::Hashed,
     signature::verify_zkapp_command,
     types::{Amount, AuthorizationKind, ProtocolStateView},
 };
@@ -27,9 +26,7 @@ use zeko_circuits::{
     Boolean,
     alloc::witness,
     example::Transfers,
-    update::{
-        BlockVar, NewAccount, RecordedUpdate, Recorder, Rules, State, StateVar, ViewVar, constrain,
-    },
+    update::{BlockVar, RecordedUpdate, Recorder, Rules, State, StateVar, ViewVar, constrain},
 };
 
 /// One update with everything around it.
@@ -115,22 +112,29 @@ pub(crate) fn record(case: &Case, domain: &Domain) -> Option<(Vec<RecordedUpdate
     let outer = State { fees: Fp::from(7u64), accounts: Fp::from(8u64), ..State::default() };
     let mut recorder = Recorder::new(&command, &hashes, outer);
     let applied = apply_zkapp_command(&mut ledger, &command, &hashes, &context, &mut recorder);
-    let updates = recorder.into_updates();
+    let failed = applied.as_ref().map_or(true, |applied| applied.failures.is_some());
+    let recorded = recorder.finish(failed);
     let after = applied.ok().map(|applied| {
         let creation = Fp::from(applied.supply_increase.magnitude.get());
         let fee = Fp::from(applied.fee_excess.magnitude.get());
-        let accounts = applied
-            .created
-            .into_iter()
-            .fold(outer.accounts, |others, id| NewAccount { others, id }.digest());
+        let entries = &recorded.entries;
+        assert!(entries.iter().skip(1).all(|entry| !entry.is_first));
+        assert_eq!(
+            entries.last().is_some_and(|entry| entry.reverts),
+            failed && !entries.is_empty()
+        );
+        if !failed {
+            let tokens = entries.iter().map(|entry| entry.owned_token);
+            assert!(tokens.eq(applied.created.iter().map(|id| derive_token_id(id).0)));
+        }
         State {
             ledger: ledger.root().unwrap(),
             fees: outer.fees + fee + creation,
-            accounts,
+            accounts: recorded.accounts,
             ..State::default()
         }
     });
-    Some((updates, after))
+    Some((recorded.updates, after))
 }
 
 /// Cases by the fee for creating an account, which is part of the circuit.
@@ -159,8 +163,8 @@ fn rows() {
         inside.map(|rows| rows.rows).sum::<usize>()
     };
     let regions = ["stack", "signature", "account", "checks", "changes", "write", "settle"];
-    assert_eq!(regions.map(region), [571, 299, 802, 158, 315, 701, 67]);
-    assert_eq!(lab.circuit.rows(), 3088);
+    assert_eq!(regions.map(region), [571, 299, 801, 158, 315, 672, 117]);
+    assert_eq!(lab.circuit.rows(), 3109);
 }
 
 #[test]

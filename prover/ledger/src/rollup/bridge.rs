@@ -204,6 +204,9 @@ pub fn apply_deposit<L: Ledger>(
         Err(RefundReason::TimedOut)
     } else if deposit.recipient == bridge_public_key() {
         Err(RefundReason::BridgeAccount)
+    } else if deposit.recipient == PublicKey::EMPTY {
+        // An account of this key with nothing in it is an empty leaf.
+        Err(RefundReason::NotCreditable)
     } else {
         credit(&mut mask, &mut bridge, deposit, parameters, context, &mut failures)?
             .ok_or(RefundReason::NotCreditable)

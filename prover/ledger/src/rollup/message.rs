@@ -96,8 +96,10 @@ pub enum OutboxEntry {
 impl OutboxEntry {
     /// The number that a withdrawal's third field begins with.
     pub const WITHDRAWAL: u64 = 1;
-    const REFUND: u64 = 2;
-    const UNOPENED: u64 = 3;
+    /// The number that a refund's third field begins with.
+    pub const REFUND: u64 = 2;
+    /// The number that the third field of a message that nobody had opened begins with.
+    pub const UNOPENED: u64 = 3;
 
     /// The fields of the action: always three, a field element, zero, and kind, parity and amount
     /// in one element.

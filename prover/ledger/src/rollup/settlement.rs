@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 use ark_ff::AdditiveGroup;
 use mina_curves::Fp;
 
-use super::{ChainId, Configuration, DataCommitment, Hashed, PayoutState, Progress};
+use super::{ChainId, Configuration, DataCommitment, Hashed, PayoutState, Progress, Root};
 use crate::{
     Domain,
     hash::constants::EMPTY_ACTION_STATE,
@@ -128,7 +128,7 @@ impl RollupAccount {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs)] // named as in `ContractState`
 pub enum Field {
-    Ledger,
+    Root,
     Inbox,
     Outbox,
     Payout,
@@ -165,8 +165,8 @@ fn set(fields: &mut [Option<Fp>], field: Field, value: Fp) {
 /// The state of the rollup account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ContractState {
-    /// The root of the L2's ledger.
-    pub ledger: Fp,
+    /// The L2's ledger.
+    pub root: Root,
     /// The prefix of the inbox that has been consumed.
     pub inbox: Fp,
     /// The outbox.
@@ -188,11 +188,11 @@ impl ContractState {
     /// nothing.
     pub const RUNNING: Fp = ark_ff::MontFp!("1");
 
-    /// The state that a rollup begins with: the ledger is its genesis ledger's root, `slot` the
-    /// earliest that its first batch may begin in.
-    pub fn genesis(ledger: Fp, configuration: Configuration, slot: Slot) -> Self {
+    /// The state that a rollup begins with: `root` is that of its genesis ledger, `slot` the earliest
+    /// that its first batch may begin in.
+    pub fn genesis(root: Root, configuration: Configuration, slot: Slot) -> Self {
         Self {
-            ledger,
+            root,
             inbox: EMPTY_ACTION_STATE,
             outbox: EMPTY_ACTION_STATE,
             payout: PayoutState {
@@ -210,7 +210,7 @@ impl ContractState {
     /// The eight fields, in the order of [`Field`].
     pub fn to_fields(&self) -> [Fp; 8] {
         [
-            self.ledger,
+            self.root.digest(),
             self.inbox,
             self.outbox,
             self.payout.digest(),

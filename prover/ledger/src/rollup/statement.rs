@@ -7,7 +7,7 @@ use mina_curves::{Fp, PastaField};
 use super::Hashed;
 use crate::{
     hash::{Input, TransactionHash},
-    types::{Amount, Length, Slot, TypeError},
+    types::{Length, Slot, TypeError},
 };
 
 /// The name of a chain: at most 31 bytes of visible ASCII, as a field element.
@@ -116,36 +116,44 @@ pub(super) fn append_bytes(input: &mut Input, bytes: &[u8; 32]) {
     }
 }
 
-/// What a batch starts from or leads to.
+/// A ledger with the set of its accounts, which is what shows that an account is new.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Side {
+pub struct Root {
     /// The root of the ledger.
     pub ledger: Fp,
-    /// The hash of the local state; that of the empty one at the ends of a batch.
-    pub local_state: Fp,
+    /// The root of the set of its accounts.
+    pub accounts: Fp,
+}
+
+impl Hashed for Root {
+    const PREFIX: &'static str = "ZekoRoot";
+
+    fn append(&self, input: &mut Input) {
+        input.field(self.ledger).field(self.accounts);
+    }
+}
+
+/// What a batch starts from or leads to. No command is under way there, and fees have been credited.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Side {
+    /// The ledger.
+    pub root: Root,
     /// The prefix of the inbox that has been consumed.
     pub inbox: Fp,
     /// The outbox.
     pub outbox: Fp,
     /// The hash of the last block.
     pub block: Fp,
-    /// Fees collected and not yet credited.
-    pub fees: Amount,
 }
 
 impl Side {
     fn append(&self, input: &mut Input) {
-        input
-            .field(self.ledger)
-            .field(self.local_state)
-            .field(self.inbox)
-            .field(self.outbox)
-            .field(self.block)
-            .add(&self.fees);
+        self.root.append(input);
+        input.field(self.inbox).field(self.outbox).field(self.block);
     }
 }
 
-/// What the proof of a batch, or of a part of one, shows.
+/// What the proof of a batch shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchStatement {
     /// The chain.

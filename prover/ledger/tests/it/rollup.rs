@@ -15,7 +15,7 @@ use mina_ledger::{
         Attestation, BRIDGE_SUPPLY, BatchStatement, BlobStatement, BlockHeader, BridgeParameters,
         BridgeRule, Certified, ChainId, CommandReceipt, CommitOrder, Committee, CommitteeMember,
         Configuration, DataCommitment, DepositAction, Fold, Hashed, MessageOutcome, MessageReceipt,
-        OutboxEntry, PayoutState, PreConfirmation, Progress, RefundReason, Sequencer, Side,
+        OutboxEntry, PayoutState, PreConfirmation, Progress, RefundReason, Root, Sequencer, Side,
         SignedStatement, WithdrawalReceipt, append_action, apply_deposit, apply_unopened,
         bridge_account, bridge_id, bridge_public_key,
     },
@@ -425,12 +425,10 @@ fn statements_are_signed_in_domains_of_their_own() {
 fn golden() -> BTreeMap<&'static str, Fp> {
     let f = |n: u64| Fp::from(n);
     let side = |n: u64| Side {
-        ledger: f(n),
-        local_state: f(n + 1),
+        root: Root { ledger: f(n), accounts: f(n + 1) },
         inbox: f(n + 2),
         outbox: f(n + 3),
         block: f(n + 4),
-        fees: (n + 5).into(),
     };
     let header = BlockHeader {
         chain: chain(),

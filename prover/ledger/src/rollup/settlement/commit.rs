@@ -3,14 +3,15 @@
 use mina_curves::Fp;
 
 use super::{
-    Field, RollupAccount, SETTLEMENT_VERSION, SettlementError, SettlementParameters, require, write,
+    ContractEvent, Field, RollupAccount, SETTLEMENT_VERSION, SettlementError, SettlementParameters,
+    require, write,
 };
 use crate::{
     hash::Input,
     rollup::{
         Attestation, BatchStatement, Certified, Configuration, Hashed, Progress, SignedStatement,
     },
-    types::{Amount, Body, Bounds, Era, Length, PublicKey, Signature, Slot},
+    types::{Body, Bounds, Era, Length, PublicKey, Signature, Slot},
 };
 
 /// Who may commit batches: what [`Configuration::sequencer`] is the hash of.
@@ -113,8 +114,8 @@ impl Commit {
             ("the rollup account", attestation.rollup_account == account.public_key),
             ("the chain", attestation.chain == parameters.chain),
             ("the committee's epoch", attestation.committee_epoch == configuration.epoch),
-            ("the source ledger", attestation.source_ledger == batch.source.ledger),
-            ("the target ledger", attestation.target_ledger == batch.target.ledger),
+            ("the source ledger", attestation.source_ledger == batch.source.root.ledger),
+            ("the target ledger", attestation.target_ledger == batch.target.root.ledger),
             ("the inbox before", attestation.inbox_before == batch.source.inbox),
             ("the inbox after", attestation.inbox_after == batch.target.inbox),
             ("the outbox before", attestation.outbox_before == batch.source.outbox),
@@ -127,11 +128,6 @@ impl Commit {
         ];
         if let Some((what, _)) = same.into_iter().find(|(_, same)| !same) {
             return Err(SettlementError::Differs { what });
-        }
-        for side in [&batch.source, &batch.target] {
-            if side.local_state != Fp::default() || side.fees != Amount::ZERO {
-                return Err(SettlementError::Differs { what: "the end of a batch" });
-            }
         }
         for (expected, got) in
             [(progress.last_slot, batch.first_slot), (batch.first_slot, batch.last_slot)]
@@ -179,7 +175,7 @@ impl Commit {
     ) -> Body {
         let Self { batch, attestation, configuration, progress, action_state, .. } = self;
         let mut body = account.body(era);
-        require(&mut body, Field::Ledger, batch.source.ledger);
+        require(&mut body, Field::Root, batch.source.root.digest());
         require(&mut body, Field::Inbox, batch.source.inbox);
         require(&mut body, Field::Outbox, batch.source.outbox);
         require(&mut body, Field::Configuration, configuration.digest());
@@ -187,7 +183,8 @@ impl Commit {
         require(&mut body, Field::Data, attestation.previous_data.field());
         body.preconditions.account.action_state = Some(*action_state);
         body.preconditions.valid_while = Some(valid_while);
-        write(&mut body, Field::Ledger, batch.target.ledger);
+        write(&mut body, Field::Root, batch.target.root.digest());
+        body.events = ContractEvent::Root(&batch.target.root).to_events();
         write(&mut body, Field::Inbox, batch.target.inbox);
         write(&mut body, Field::Outbox, batch.target.outbox);
         write(&mut body, Field::Progress, after.to_field());

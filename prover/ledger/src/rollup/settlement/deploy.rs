@@ -6,7 +6,7 @@ use mina_curves::Fp;
 
 use super::{ContractState, SettlementParameters};
 use crate::{
-    rollup::{Committee, Configuration, Hashed, PayoutState},
+    rollup::{Committee, Configuration, Hashed, PayoutState, Root},
     types::{
         AccountId, AccountUpdate, Amount, AuthRequired, Authorization, AuthorizationKind, Body,
         Era, Permissions, PublicKey, Signature, SignedAmount, VerificationKey,
@@ -23,11 +23,16 @@ pub enum ContractEvent<'a> {
     Payout(&'a PayoutState),
     /// What the configuration has the hash of.
     Committee(&'a Committee),
+    /// Field 0.
+    Root(&'a Root),
 }
 
 impl ContractEvent<'_> {
     /// The number of an event about field 3.
     pub const PAYOUT: u64 = 2;
+
+    /// The number of an event about field 0.
+    pub const ROOT: u64 = 4;
 
     /// The most elements of an event that a node can encode.
     const MAX_FIELDS: usize = 16;
@@ -38,6 +43,7 @@ impl ContractEvent<'_> {
             Self::Configuration(configuration) => (1, configuration.to_fields()),
             Self::Payout(payout) => (Self::PAYOUT, payout.to_fields()),
             Self::Committee(committee) => (3, committee.to_fields()),
+            Self::Root(root) => (Self::ROOT, root.to_fields()),
         };
         let chunks = fields.chunks(Self::MAX_FIELDS - 1);
         chunks
@@ -87,6 +93,7 @@ pub fn deploy_updates(
     let events = [
         ContractEvent::Configuration(&state.configuration),
         ContractEvent::Payout(&state.payout),
+        ContractEvent::Root(&state.root),
         ContractEvent::Committee(committee),
     ];
     deploy.events = events.iter().flat_map(ContractEvent::to_events).collect();
