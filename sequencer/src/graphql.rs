@@ -10,12 +10,16 @@
 mod account;
 mod block;
 mod definition;
+mod embedded;
 mod input;
+mod literal;
 mod node;
+mod places;
 mod request;
 mod resolve;
 mod server;
 mod transaction;
+mod update;
 
 pub use node::{
     AccountRecord, Block, BlockSelector, FeeTransfer, HistoryEntry, HistoryQuery, Included,

@@ -81,6 +81,11 @@ impl Definitions {
         }
     }
 
+    /// Whether the type is a scalar of the schema's own.
+    pub(super) fn is_scalar(&self, ty: &str) -> bool {
+        matches!(self.0.get(ty), Some(Definition::Scalar))
+    }
+
     /// The type of a field of an object.
     pub(super) fn field_type(&self, ty: &str, field: &str) -> Option<&str> {
         let fields = self.fields(ty)?;

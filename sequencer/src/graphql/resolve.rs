@@ -13,28 +13,27 @@ use async_graphql::{
 use futures_util::stream::{self, BoxStream, StreamExt};
 use mina_ledger::{
     hash::TransactionHash,
-    types::{AccountId, Length, NetworkId, PublicKey, TokenId, state_hash_from_base58},
+    types::{
+        AccountId, Length, NetworkId, PublicKey, TokenId, ZkappCommand, state_hash_from_base58,
+    },
 };
 use serde_json::{Value as Json, json};
 use tokio::sync::broadcast::error::RecvError;
 
-use zeko_http::check_selections;
-
 use super::{
     GraphqlError, account, block,
     definition::{Definition, Definitions, Field, base_name, type_ref},
+    embedded::Embedded,
     input,
     node::{
         AccountRecord, Block, BlockSelector, HistoryEntry, HistoryQuery, Included, MinaNode,
         NodeEvent, PoolFilter,
     },
-    request::complete_selections,
+    request::Documents,
     transaction,
+    update::{self, UpdateOf},
 };
 use crate::command::Command;
-
-/// The most that a query selects, fragments written out: an introspection needs some hundreds.
-const MAX_SELECTIONS: usize = 10_000;
 
 /// Most entries of a history.
 const MAX_HISTORY: usize = 500;
@@ -63,6 +62,9 @@ pub(super) enum Output {
     Command(Box<Included>),
     /// What a mutation answers: an object around the command.
     Sent(Box<Included>),
+    Zkapp(Arc<ZkappCommand>),
+    Update(UpdateOf),
+    UpdateBody(UpdateOf),
 }
 
 impl Output {
@@ -73,6 +75,9 @@ impl Output {
             Self::Transactions(block) => block::transactions_field(block, name, node),
             Self::Command(included) => transaction::field(included, name, node),
             Self::Sent(included) => Self::Command(included.clone()).into(),
+            Self::Zkapp(command) => update::command_field(command, name),
+            Self::Update(update) => update.field(name),
+            Self::UpdateBody(update) => update.body_field(name),
         }
     }
 
@@ -149,7 +154,7 @@ fn json_field<'a>(json: &'a Json, name: &str, leaf: bool) -> Option<FieldValue<'
 #[derive(Clone, Debug)]
 pub struct Api {
     pub(super) schema: Schema,
-    definitions: Arc<Definitions>,
+    documents: Arc<Documents>,
 }
 
 impl Api {
@@ -192,7 +197,7 @@ impl Api {
                 }
             };
         }
-        Ok(Self { schema: builder.finish()?, definitions })
+        Ok(Self { schema: builder.finish()?, documents: Documents::new(definitions).into() })
     }
 
     /// Parses the query of a request, and completes it for clients that Mina's daemon lets through.
@@ -200,9 +205,10 @@ impl Api {
     /// # Errors
     /// [`ServerError`] if it does not parse.
     pub(super) fn prepare(&self, mut request: Request) -> Result<Request, ServerError> {
-        let mut document = request.parsed_query()?.clone();
-        check_selections(&document, MAX_SELECTIONS)?;
-        complete_selections(&mut document, &self.definitions);
+        let (document, command) = self.documents.read(&request.query)?;
+        if let Some(command) = command {
+            request.data.insert(command);
+        }
         request.set_parsed_query(document);
         Ok(request)
     }
@@ -426,9 +432,14 @@ impl Context {
 
     async fn send_zkapp(&self, ctx: &ResolverContext<'_>) -> Result<Resolved, Error> {
         let error = |e| Error::new(format!("Couldn't send zkApp command: {e}"));
-        let input = ctx.args.try_get("input")?;
-        let command = input::zkapp_command(input.as_value(), &self.definitions).map_err(error)?;
-        let command = Command::Zkapp(command.into());
+        let command = match ctx.data_opt::<Embedded>() {
+            Some(Embedded(command)) => Arc::clone(command),
+            None => {
+                let input = ctx.args.try_get("input")?.as_value();
+                input::zkapp_command(input, &self.definitions).map_err(error)?.into()
+            }
+        };
+        let command = Command::Zkapp(command);
         let hash = self.node.submit(command.clone()).await.map_err(error)?;
         let included = Included { hash, command: command.into(), failures: None };
         Ok(Output::Sent(Box::new(included)).into())

@@ -57,7 +57,7 @@ pub(super) fn field(included: &Included, name: &str, node: &dyn MinaNode) -> Res
         ("id", _) => Resolved::Json(json!(command.id())),
         ("hash", _) => Resolved::Json(json!(hash.to_base58())),
         ("failureReason", Command::Zkapp(_)) => Resolved::Json(failure_reason(failures.as_ref())),
-        ("zkappCommand", Command::Zkapp(command)) => Resolved::Json(json!(command.as_ref())),
+        ("zkappCommand", Command::Zkapp(command)) => Output::Zkapp(Arc::clone(command)).into(),
         ("failureReason", Command::Signed(_)) => Resolved::Json(signed_failure(failures.as_ref())),
         (_, Command::Signed(command)) => signed_field(command, name, node),
         _ => Resolved::Null,

@@ -85,16 +85,20 @@ async fn every_recorded_request_of_o1js_is_answered() {
     assert_eq!(answered["fetchTransactionStatus"]["transactionStatus"], "UNKNOWN");
 }
 
+/// The mutation of o1js that sends a command.
+pub(crate) fn recorded_send() -> String {
+    let recorded: Value = serde_json::from_slice(&vector("o1js_2.15_requests.json")).unwrap();
+    let queries = recorded["requests"].as_array().unwrap().iter();
+    let mut queries = queries.filter_map(|request| request["body"]["query"].as_str());
+    queries.find(|query| query.contains("sendZkapp")).unwrap().to_owned()
+}
+
 #[tokio::test]
 async fn a_command_of_o1js_is_read_in_full() {
     let node = StillNode::new();
     let api = Api::new(&(node.clone() as Arc<dyn MinaNode>), ApiLimits::default()).unwrap();
-    let recorded: Value = serde_json::from_slice(&vector("o1js_2.15_requests.json")).unwrap();
-    let send = recorded["requests"].as_array().unwrap().iter().find(|request| {
-        request["body"]["query"].as_str().is_some_and(|query| query.contains("sendZkapp"))
-    });
-    let query = send.unwrap()["body"]["query"].as_str().unwrap();
-    let sent = data(&api, query, json!({})).await["sendZkapp"]["zkapp"].clone();
+    let query = recorded_send();
+    let sent = data(&api, &query, json!({})).await["sendZkapp"]["zkapp"].clone();
     let taken = node.taken.lock().unwrap().pop().unwrap();
     let Command::Zkapp(command) = taken.as_ref() else { panic!("not a zkApp command") };
     assert_eq!(command.account_updates.len(), 2);

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 mod clients;
+mod embedded;
 mod fixture;
 mod flow;
 mod kit;
