@@ -51,7 +51,7 @@ fn p2p(cluster: &Cluster, index: usize) -> SocketAddr {
 /// Writes until the other side has enough; whether it closed the connection.
 fn garbage(address: SocketAddr, bytes: &[u8]) -> bool {
     let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
     let closed = stream.write_all(bytes).is_err();
     let mut answer = Vec::new();
     closed || stream.read_to_end(&mut answer).is_ok()
