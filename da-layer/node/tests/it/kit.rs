@@ -4,7 +4,7 @@ use std::{
     collections::BTreeSet,
     fs,
     io::{BufRead, BufReader},
-    net::TcpListener,
+    net::{SocketAddr, TcpListener},
     path::PathBuf,
     process::{Child, ChildStdin, Command, Stdio},
     sync::{
@@ -58,6 +58,12 @@ fn free_port() -> u16 {
     let port = || HUNDRED.0 + 1 + (NEXT.fetch_add(1, Ordering::Relaxed) % 99) as u16;
     let mut ports = std::iter::repeat_with(port).take(99);
     ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("no ports are left")
+}
+
+/// Where a validator listens for peers.
+pub(crate) fn p2p(config: &DaConfig) -> SocketAddr {
+    let port = config.p2p_listen.rsplit('/').next().unwrap();
+    SocketAddr::from(([127, 0, 0, 1], port.parse().unwrap()))
 }
 
 /// A validator's process.
