@@ -6,7 +6,10 @@ use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        LazyLock,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use mina_ledger::rollup::{ChainId, Committee};
@@ -147,19 +150,25 @@ pub struct LocalDa {
     validators: Vec<Validator>,
 }
 
-/// A free port below those that the kernel gives to outgoing connections: it has to be free still
-/// when the validator starts.
-fn free_port(ip: IpAddr) -> Result<u16, LocalDaError> {
+/// A free port: one of a hundred that belong to the process that listens on the first of them, below
+/// those that the kernel gives to outgoing connections. So it is still free when a validator starts,
+/// or starts again.
+///
+/// # Errors
+/// [`LocalDaError`] if there is none.
+pub fn free_port(ip: IpAddr) -> Result<u16, LocalDaError> {
+    static HUNDRED: LazyLock<Option<(u16, TcpListener)>> = LazyLock::new(|| {
+        let first = (std::process::id() % 100) as u16;
+        let mut hundreds = (0..100).map(|next| 20_000 + (first + next) % 100 * 100);
+        let own = |port| Some((port, TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok()?));
+        hundreds.find_map(own)
+    });
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    let first = std::process::id().wrapping_mul(61);
-    for _ in 0..12_000 {
-        let next = first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
-        let port = 20_000 + (next % 12_000) as u16;
-        if TcpListener::bind((ip, port)).is_ok() {
-            return Ok(port);
-        }
-    }
-    Err(LocalDaError::Missing { what: "free port" })
+    let missing = LocalDaError::Missing { what: "free port" };
+    let Some((first, _)) = &*HUNDRED else { return Err(missing) };
+    let next = || first + 1 + (NEXT.fetch_add(1, Ordering::Relaxed) % 99) as u16;
+    let mut ports = std::iter::repeat_with(next).take(99);
+    ports.find(|port| TcpListener::bind((ip, *port)).is_ok()).ok_or(missing)
 }
 
 /// Addresses for peers, JSON-RPC and health.

@@ -16,6 +16,7 @@ use mina_ledger::{
 
 use crate::{
     command::Command,
+    config::BatchConfig,
     graphql::{Block, Included},
     log::Opening,
     pool::Checked,
@@ -288,11 +289,7 @@ impl Engine {
                 batch.first_timestamp_ms = opening.timestamp_ms;
             }
         }
-        let blocks = height.saturating_sub(batch.first_height).saturating_add(1);
-        let age = opening.timestamp_ms.saturating_sub(batch.first_timestamp_ms);
-        let due =
-            blocks >= config.max_blocks || age >= config.max_age_ms || batch.bytes >= FULL_BYTES;
-        if blocks < MAX_EMPTY_BLOCKS && (batch.commands == 0 || !due) {
+        if !is_due(config, batch, height, opening.timestamp_ms) {
             return Ok(None);
         }
         // They are kept for the next batch if there is no account for them.
@@ -356,6 +353,15 @@ impl Engine {
         self.open = None;
         Ok(())
     }
+}
+
+/// Whether a batch is closed with the block at `height`: it is full or old and has commands, or its
+/// empty blocks have become too many.
+fn is_due(config: &BatchConfig, batch: &OpenBatch, height: u32, timestamp_ms: u64) -> bool {
+    let blocks = height.saturating_sub(batch.first_height).saturating_add(1);
+    let age = timestamp_ms.saturating_sub(batch.first_timestamp_ms);
+    let due = blocks >= config.max_blocks || age >= config.max_age_ms || batch.bytes >= FULL_BYTES;
+    blocks >= MAX_EMPTY_BLOCKS || (batch.commands > 0 && due)
 }
 
 /// A block that has been closed and is not yet visible.
@@ -438,4 +444,50 @@ pub(crate) fn check_result(
     }
     let (expected, got) = (expected.to_string(), got.to_string());
     Err(EngineError::Replay { what: "result of a command", expected, got })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch(commands: u64, bytes: u64) -> OpenBatch {
+        OpenBatch {
+            number: 3,
+            first_height: 100,
+            first_timestamp_ms: 5000,
+            commands,
+            bytes,
+            fees: Amount::ZERO,
+            source_ledger: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_batch_is_closed_when_it_is_full_or_old() {
+        let config = BatchConfig { max_blocks: 50, max_age_ms: 1000 };
+        let due =
+            |commands, bytes, height, time| is_due(&config, &batch(commands, bytes), height, time);
+        // Bytes, in its first block.
+        assert!(!due(9, FULL_BYTES - 1, 100, 5000));
+        assert!(due(9, FULL_BYTES, 100, 5000));
+        // Blocks, its first included.
+        assert!(!due(1, 100, 148, 5000));
+        assert!(due(1, 100, 149, 5000));
+        // Age; the clock of an earlier block does not count.
+        assert!(!due(1, 100, 101, 5999));
+        assert!(due(1, 100, 101, 6000));
+        assert!(!due(1, 100, 101, 4000));
+    }
+
+    #[test]
+    fn empty_blocks_alone_close_a_batch_late_and_surely() {
+        let config = BatchConfig { max_blocks: 1, max_age_ms: 1 };
+        let last = 100 + MAX_EMPTY_BLOCKS - 1;
+        assert!(!is_due(&config, &batch(0, 0), last - 1, u64::MAX));
+        assert!(is_due(&config, &batch(0, 0), last, 5000));
+        // Whatever the configuration says: the DA layer takes no more.
+        let never = BatchConfig { max_blocks: u32::MAX, max_age_ms: u64::MAX };
+        assert!(!is_due(&never, &batch(1, FULL_BYTES - 1), last - 1, 5000));
+        assert!(is_due(&never, &batch(1, 1), last, 5000));
+    }
 }

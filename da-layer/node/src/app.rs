@@ -202,7 +202,7 @@ impl App {
                 let _ = reply.send(values);
             }
             AppMsg::ProcessSyncedValue { height, round, proposer, value_bytes, reply } => {
-                let outcome = match self.accept(height, &value_bytes).await? {
+                let outcome = match self.accept(height, &value_bytes, false).await? {
                     Some((id, validity)) => SyncedValueOutcome::Verdict(ProposedValue {
                         height,
                         round,

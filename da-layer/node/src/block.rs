@@ -1,6 +1,6 @@
 //! Blocks of the DA chain.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use blake2::{Blake2b, Digest, digest::consts::U32};
 use mina_curves::Fp;
@@ -96,6 +96,12 @@ pub(crate) enum BlockError {
         /// Why.
         error: EntryError,
     },
+    /// An entry that is in it twice, or in an earlier block.
+    #[error("entry {index} is in the chain already")]
+    Repeated {
+        /// Its place.
+        index: usize,
+    },
     /// A sender has more in it than its share.
     #[error("{} has {got} bytes or requests in it, of {expected}", sender.to_base58())]
     Quota {
@@ -114,7 +120,8 @@ pub(crate) fn block_id(bytes: &[u8]) -> BlockId {
 }
 
 impl Block {
-    /// Checks everything that consensus asks of a block: nothing of it depends on what entries mean.
+    /// Checks everything that consensus asks of a block by itself, and gives what tells its entries
+    /// apart: nothing of it depends on what entries mean.
     ///
     /// # Errors
     /// [`BlockError`].
@@ -123,16 +130,23 @@ impl Block {
         height: Height,
         chain: ChainId,
         sender_quota: u32,
-    ) -> Result<(), BlockError> {
+    ) -> Result<Vec<EntryKey>, BlockError> {
         if self.height != height {
             return Err(BlockError::Height { expected: height, got: self.height });
         }
         let mut usage = Usage::default();
-        for entry in &self.entries {
+        let (mut keys, mut seen) = (Vec::new(), BTreeSet::new());
+        for (index, entry) in self.entries.iter().enumerate() {
             usage.add(entry, sender_quota)?;
+            let key = key_of(entry);
+            if !seen.insert(key) {
+                return Err(BlockError::Repeated { index });
+            }
+            keys.push(key);
         }
         Envelope::verify_many(&self.entries, chain)
-            .map_err(|(index, error)| BlockError::Entry { index, error })
+            .map_err(|(index, error)| BlockError::Entry { index, error })?;
+        Ok(keys)
     }
 
     /// The block with these bytes.
@@ -205,6 +219,9 @@ pub(crate) fn entry_offsets(block: &Block) -> Vec<u64> {
     offsets
 }
 
+/// What tells entries apart.
+pub(crate) type EntryKey = [u8; 32];
+
 /// What tells entries apart: the same data of another sender are another entry, so that nobody can
 /// take a sender's place by sending its data first.
 pub(crate) fn entry_key(
@@ -212,10 +229,15 @@ pub(crate) fn entry_key(
     namespace: Fp,
     sender: &PublicKey,
     commitment: &DataCommitment,
-) -> [u8; 32] {
+) -> EntryKey {
     let mut w = Writer::new();
     w.put(&kind).put(&namespace).put(sender).put(commitment);
     Blake2b::<U32>::digest(w.into_bytes()).into()
+}
+
+/// [`entry_key`] of an entry.
+pub(crate) fn key_of(entry: &Envelope) -> EntryKey {
+    entry_key(entry.kind, entry.namespace, &entry.sender, &entry.commitment())
 }
 
 /// The power of a key; none if it is not in the committee.

@@ -14,11 +14,12 @@ use mina_ledger::{
 use zeko_derive::{EntryError, EntryKind, Envelope, Wire};
 
 use crate::{
-    block::{Usage, entry_key},
+    block::{EntryKey as Key, MAX_ENTRIES, Usage, key_of},
     config::Limits,
+    context::Height,
     crash,
     error::DaError,
-    store::{Store, write_synced},
+    store::{Store, is_partial, write_synced},
 };
 
 /// Why an entry is not accepted.
@@ -48,13 +49,6 @@ pub(crate) enum SubmitError {
     /// The node fails.
     #[error(transparent)]
     Node(#[from] DaError),
-}
-
-type Key = [u8; 32];
-
-pub(crate) fn key_of(envelope: &Envelope) -> Key {
-    let Envelope { kind, namespace, sender, .. } = envelope;
-    entry_key(*kind, *namespace, sender, &envelope.commitment())
 }
 
 /// What a sender may still send.
@@ -140,10 +134,11 @@ impl Mempool {
         paths.sort();
         for path in paths {
             let bytes = fs::read(&path).map_err(DaError::io(&path))?;
-            // What a crash left half-written was never acknowledged.
-            let Ok(entry) = Envelope::from_bytes(&bytes) else { continue };
-            if !store.contains(&key_of(&entry))? {
-                pool.insert(entry);
+            let entry = Envelope::from_bytes(&bytes).ok().filter(|_| !is_partial(&path));
+            match entry {
+                Some(entry) if !store.contains(&key_of(&entry))? => pool.insert(entry),
+                // It was decided when a crash came, or never acknowledged. If it stays, so be it.
+                _ => drop(fs::remove_file(&path)),
             }
         }
         Ok(pool)
@@ -210,29 +205,53 @@ impl Mempool {
         Ok(())
     }
 
-    /// Adds an entry that has been written.
-    pub(crate) fn add(&mut self, entry: Envelope) {
-        if !self.entries.contains_key(&key_of(&entry)) {
+    /// Adds an entry that has been written; `false` if it has been decided meanwhile.
+    ///
+    /// Writing takes its time, and others may have had the entry too: its decision may have come
+    /// before it was here to be forgotten, and then it must not wait any more. A decision is stored
+    /// before [`Self::remove`] is called for it, and the pool is borrowed here: either the decision
+    /// is seen, or the entry is forgotten afterwards.
+    ///
+    /// # Errors
+    /// [`DaError`].
+    pub(crate) fn add(&mut self, entry: Envelope, store: &Store) -> Result<bool, DaError> {
+        let key = key_of(&entry);
+        if store.contains(&key)? {
+            // If the file stays, the entry is recognised as decided at the next start.
+            let _ = fs::remove_file(self.path(&entry));
+            return Ok(false);
+        }
+        if !self.entries.contains_key(&key) {
             self.insert(entry);
         }
+        Ok(true)
     }
 
-    /// The entries for the next block, oldest first.
-    pub(crate) fn select(&self, max_bytes: usize, max_entries: usize) -> Vec<Envelope> {
+    /// The entries for the block at `height`, oldest first, without those of earlier blocks.
+    ///
+    /// # Errors
+    /// [`DaError`].
+    pub(crate) fn select(
+        &self,
+        height: Height,
+        store: &Store,
+        max_bytes: usize,
+    ) -> Result<Vec<Envelope>, DaError> {
         let mut usage = Usage::default();
         let mut left = max_bytes;
         let mut selected = Vec::new();
-        for entry in self.order.iter().filter_map(|key| self.entries.get(key)) {
+        for (key, entry) in self.order.iter().filter_map(|key| self.entries.get_key_value(key)) {
             let size = entry.data.len() + 256;
-            if selected.len() >= max_entries {
+            if selected.len() >= MAX_ENTRIES {
                 break;
             }
-            if size <= left && usage.add(entry, self.sender_quota).is_ok() {
+            let fits = size <= left && !store.is_before(key, height)?;
+            if fits && usage.add(entry, self.sender_quota).is_ok() {
                 left -= size;
                 selected.push(entry.clone());
             }
         }
-        selected
+        Ok(selected)
     }
 
     /// Forgets entries that have been decided.
@@ -267,4 +286,148 @@ impl Mempool {
 /// A sender's name for logs.
 pub(crate) fn short(key: &PublicKey) -> String {
     key.to_base58().chars().take(12).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use mina_curves::{Fp, Fq};
+    use mina_ledger::types::PrivateKey;
+
+    use super::*;
+    use crate::{
+        block::{Block, BlockError, block_id},
+        context::Address,
+    };
+
+    const QUOTA: u32 = 1 << 20;
+
+    fn chain() -> ChainId {
+        ChainId::new("test").unwrap()
+    }
+
+    fn entry(data: &[u8]) -> Envelope {
+        let key = PrivateKey::new(Fq::from(9u64)).unwrap();
+        let space = Fp::from(3u64);
+        Envelope::sign(chain(), EntryKind::Blob, space, data.to_vec(), &key).unwrap()
+    }
+
+    /// A folder with a store and a pool.
+    struct Node {
+        dir: PathBuf,
+        store: Store,
+        pool: Mempool,
+    }
+
+    impl Node {
+        fn new(name: &str) -> Self {
+            let dir = std::env::temp_dir().join(format!("zeko-da-{name}-{}", std::process::id()));
+            let _ = fs::remove_dir_all(&dir);
+            let store = Store::open(&dir).unwrap();
+            let pool = Self::pool(&dir, &store);
+            Self { dir, store, pool }
+        }
+
+        fn pool(dir: &Path, store: &Store) -> Mempool {
+            Mempool::open(dir, chain(), QUOTA, Limits::default(), store).unwrap()
+        }
+
+        fn write(&self, entry: &Envelope) -> PathBuf {
+            let path = self.pool.path(entry);
+            Mempool::persist(&path, entry).unwrap();
+            path
+        }
+
+        /// Stores the decision of a block; the pool is not told.
+        fn decide(&self, height: u64, entries: Vec<Envelope>) {
+            let (height, proposer) = (Height(height), Address([1; 32]));
+            let bytes = Block { height, proposer, attestations: Vec::new(), entries }.to_bytes();
+            self.store.put_undecided(height, &block_id(&bytes), &bytes).unwrap();
+            self.store.decide(height, &block_id(&bytes), b"commit").unwrap();
+        }
+
+        fn selected(&self, height: u64) -> Vec<Envelope> {
+            self.pool.select(Height(height), &self.store, 8 << 20).unwrap()
+        }
+    }
+
+    impl Drop for Node {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.dir);
+        }
+    }
+
+    /// An entry was decided at two heights: while one validator wrote it to its disk, the others had
+    /// it already and decided it, and the pool took it in after it should have forgotten it.
+    #[test]
+    fn what_is_decided_while_it_is_written_does_not_wait() {
+        let mut node = Node::new("decided-while-written");
+        let entry = entry(b"slow disk");
+        assert!(node.pool.admit(&entry, true).unwrap());
+        let path = node.write(&entry);
+        node.decide(1, vec![entry.clone()]);
+        node.pool.remove([key_of(&entry)].into_iter());
+        assert!(!node.pool.add(entry.clone(), &node.store).unwrap());
+        assert!(node.pool.is_empty() && !path.exists());
+        assert!(node.selected(2).is_empty());
+    }
+
+    #[test]
+    fn what_an_earlier_block_has_is_not_proposed() {
+        let mut node = Node::new("not-proposed");
+        let [first, second] = [entry(b"first"), entry(b"second")];
+        for entry in [&first, &second] {
+            node.write(entry);
+            assert!(node.pool.add(entry.clone(), &node.store).unwrap());
+        }
+        assert_eq!(node.selected(1), [first.clone(), second.clone()]);
+        // The pool has not been told yet.
+        node.decide(1, vec![first.clone()]);
+        assert_eq!(node.selected(2), std::slice::from_ref(&second));
+        // A validator that indexed a block and was killed proposes at that height what it did before.
+        assert_eq!(node.selected(1), [first.clone(), second.clone()]);
+        let keys = [key_of(&second), key_of(&first)];
+        assert_eq!(node.store.first_before(&keys, Height(1)).unwrap(), None);
+        assert_eq!(node.store.first_before(&keys, Height(2)).unwrap(), Some(1));
+    }
+
+    #[test]
+    fn a_block_has_an_entry_once() {
+        let [first, second] = [entry(b"first"), entry(b"second")];
+        let block = |entries| Block {
+            height: Height(1),
+            proposer: Address([1; 32]),
+            attestations: Vec::new(),
+            entries,
+        };
+        let check = |entries| block(entries).check(Height(1), chain(), QUOTA);
+        let keys = check(vec![first.clone(), second.clone()]).unwrap();
+        assert_eq!(keys, [key_of(&first), key_of(&second)]);
+        let repeated = check(vec![first.clone(), second, first]).unwrap_err();
+        assert_eq!(repeated, BlockError::Repeated { index: 2 });
+    }
+
+    #[test]
+    fn a_restart_finds_what_waits_and_clears_the_rest_away() {
+        let mut node = Node::new("restart");
+        let [waits, decided, torn] = [entry(b"waits"), entry(b"decided"), entry(b"torn")];
+        let files = [&waits, &decided, &torn].map(|entry| node.write(entry));
+        let partial = files[2].with_extension("7.partial");
+        fs::rename(&files[2], &partial).unwrap();
+        node.decide(1, vec![decided]);
+        node.pool = Node::pool(&node.dir, &node.store);
+        assert_eq!(node.selected(2), [waits]);
+        assert!(files[0].exists() && !files[1].exists() && !partial.exists());
+    }
+
+    /// Two clients may send the same entry at once: their writers took each other's file away.
+    #[test]
+    fn many_write_the_same_entry() {
+        let node = Node::new("same-entry");
+        let entry = entry(&[5; 10_000]);
+        std::thread::scope(|scope| {
+            let write = || (0..20).for_each(|_| drop(node.write(&entry)));
+            (0..4).for_each(|_| drop(scope.spawn(write)));
+        });
+        assert_eq!(fs::read(node.pool.path(&entry)).unwrap(), entry.to_bytes());
+    }
 }

@@ -37,6 +37,7 @@ use crate::{
     api::{DaApiClient, EntryStatus, Status},
     app::App,
     attest::{AttestJob, Attestor, Pending, certificate},
+    block::key_of,
     codec::DaCodec,
     config::{DaConfig, Genesis, Storage},
     context::{Address, DaContext, Height},
@@ -46,7 +47,7 @@ use crate::{
     executor::{Executor, InboxSource, Look, Rollup},
     http,
     keys::{ValidatorKeys, hex},
-    mempool::{Mempool, SubmitError, key_of},
+    mempool::{Mempool, SubmitError},
     metrics::Metrics,
     rpc,
     signing::{ChainSigner, ChainVerifier},
@@ -167,8 +168,7 @@ impl Shared {
             let path = shared.mempool().path(&envelope);
             // Many write at once: the pool is not locked meanwhile.
             Mempool::persist(&path, &envelope)?;
-            shared.mempool().add(envelope.clone());
-            Ok(Some(envelope))
+            Ok(shared.mempool().add(envelope, &shared.store)?.then_some(()))
         };
         let failed = |cause: tokio::task::JoinError| {
             SubmitError::Node(DaError::Task { task: "submission", reason: cause.to_string() })

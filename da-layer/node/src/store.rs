@@ -9,7 +9,7 @@
 //! | `heights` | height | [`Stored`] |
 //! | `commits` | height | commit certificate with extensions |
 //! | `entries` | commitment, height, place | |
-//! | `known` | what tells entries apart | |
+//! | `known` | what tells entries apart | the height where the entry is |
 //! | `spaces` | namespace, height, place | |
 //! | `statements` | commitment | what validators sign of it |
 //! | `attestations` | commitment, epoch, key | signature |
@@ -25,6 +25,7 @@ use std::{
     fs,
     io::{Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 use blake2::{Blake2b, Digest, digest::consts::U32};
@@ -37,7 +38,7 @@ use zeko_derive::{CertificateStatement, DecodeError, EntryKind, Envelope, Reader
 
 use crate::{
     CHUNK_BYTES,
-    block::{Block, SignedAttestation, block_id, entry_key, entry_offsets},
+    block::{Block, EntryKey, SignedAttestation, block_id, entry_key, entry_offsets},
     context::{BlockId, Height},
     crash,
     error::DaError,
@@ -66,7 +67,7 @@ pub(crate) struct EntryMeta {
 
 impl EntryMeta {
     /// What tells it apart.
-    pub(crate) fn key(&self) -> [u8; 32] {
+    pub(crate) fn key(&self) -> EntryKey {
         entry_key(self.kind, self.namespace, &self.sender, &self.commitment)
     }
 }
@@ -160,9 +161,20 @@ pub(crate) struct Store {
     progress: sled::Tree,
 }
 
+/// How the names of files end that are being written.
+const PARTIAL: &str = "partial";
+
+/// Whether a file was left behind by a crash while it was being written.
+pub(crate) fn is_partial(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == PARTIAL)
+}
+
 /// Makes a file durable before it has its name.
 pub(crate) fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {
-    let partial = path.with_extension("partial");
+    // Its own for every writer: two may write the same thing at once.
+    static WRITERS: AtomicU64 = AtomicU64::new(0);
+    let writer = WRITERS.fetch_add(1, Ordering::Relaxed);
+    let partial = path.with_extension(format!("{writer}.{PARTIAL}"));
     let mut file = fs::File::create(&partial).map_err(DaError::io(&partial))?;
     file.write_all(bytes).map_err(DaError::io(&partial))?;
     file.sync_data().map_err(DaError::io(&partial))?;
@@ -330,7 +342,10 @@ impl Store {
         };
         for (meta, index) in stored.entries.iter().zip(0u32..) {
             self.entries.insert(place_key(&meta.commitment, height, index), &[])?;
-            self.known.insert(meta.key(), &[])?;
+            // Where it is first: a block that is indexed again after a crash says the same.
+            if !self.is_before(&meta.key(), height)? {
+                self.known.insert(meta.key(), &height.0.to_be_bytes())?;
+            }
             self.spaces.insert(space_key(meta.namespace, height, index), &[])?;
         }
         self.commits.insert(height.0.to_be_bytes(), commit)?;
@@ -408,8 +423,30 @@ impl Store {
     ///
     /// # Errors
     /// [`DaError`].
-    pub(crate) fn contains(&self, key: &[u8; 32]) -> Result<bool> {
+    pub(crate) fn contains(&self, key: &EntryKey) -> Result<bool> {
         Ok(self.known.contains_key(key)?)
+    }
+
+    /// Whether an entry is in a block below `height`, by what tells it apart. Every node whose tip is
+    /// right below `height` gives the same answer.
+    ///
+    /// # Errors
+    /// [`DaError`].
+    pub(crate) fn is_before(&self, key: &EntryKey, height: Height) -> Result<bool> {
+        Ok(self.known.get(key)?.is_some_and(|at| height_of(&at) < height))
+    }
+
+    /// The first of these entries that is in a block below `height`.
+    ///
+    /// # Errors
+    /// [`DaError`].
+    pub(crate) fn first_before(&self, keys: &[EntryKey], height: Height) -> Result<Option<usize>> {
+        for (index, key) in keys.iter().enumerate() {
+            if self.is_before(key, height)? {
+                return Ok(Some(index));
+            }
+        }
+        Ok(None)
     }
 
     /// Places of a namespace's entries behind `after`, at most `limit`.

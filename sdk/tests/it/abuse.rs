@@ -24,7 +24,7 @@ async fn exchange(address: SocketAddr, bytes: &[u8]) -> String {
     let _ = stream.write_all(bytes).await;
     let mut answer = Vec::new();
     let read = stream.read_to_end(&mut answer);
-    let _ = tokio::time::timeout(std::time::Duration::from_secs(20), read).await.unwrap();
+    let _ = tokio::time::timeout(std::time::Duration::from_secs(120), read).await.unwrap();
     String::from_utf8_lossy(&answer).into_owned()
 }
 
@@ -58,7 +58,7 @@ async fn break_http(address: SocketAddr, path: &str) {
         format!("POST {path} HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(20_000)),
         format!("POST /{} HTTP/1.1\r\n\r\n", "x".repeat(1 << 20)),
     ] {
-        let answer = tokio::time::timeout(std::time::Duration::from_secs(20), async {
+        let answer = tokio::time::timeout(std::time::Duration::from_secs(120), async {
             let mut stream = TcpStream::connect(address).await.unwrap();
             let _ = stream.write_all(bytes.as_bytes()).await;
             let _ = stream.shutdown().await;

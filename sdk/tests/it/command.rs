@@ -59,7 +59,7 @@ async fn certified(info: &DevnetInfo, hash: &str) {
     while ask(&info.l2.rpc, call("zeko_status", json!([hash]))).await["result"]["status"]
         != "da_certified"
     {
-        assert!(start.elapsed() < Duration::from_secs(60), "no certificate");
+        assert!(start.elapsed() < Duration::from_secs(300), "no certificate");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     let query = json!({ "query": format!("{{ commandProgress(hash: \"{hash}\") {{ status }} }}") });
@@ -74,7 +74,7 @@ async fn certified(info: &DevnetInfo, hash: &str) {
         let asked = call("da_entryStatus", json!([batch["data"]]));
         let url = url.replacen("ws", "http", 1);
         while ask(&url, asked.clone()).await["result"]["state"] != "certified" {
-            assert!(start.elapsed() < Duration::from_secs(60), "{url} has no certificate");
+            assert!(start.elapsed() < Duration::from_secs(300), "{url} has no certificate");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }

@@ -20,10 +20,11 @@ fn free_ports() -> u16 {
     const COUNT: u16 = 16;
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let bind = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
-    let own = (std::process::id() % 500) as u16;
+    let own = (std::process::id() % 150) as u16;
     loop {
-        let block = own.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % 600;
-        let first = 20_000 + block * COUNT;
+        let block = own.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % 150;
+        // Above those that committees take.
+        let first = 30_000 + block * COUNT;
         if (first..first + COUNT).all(bind) {
             return first;
         }

@@ -111,9 +111,9 @@ async fn the_index_follows_rollbacks_of_the_l2() {
         }
     };
 
-    // One command is valid for two seconds, the other for ever.
+    // One command is valid for six seconds, the other for ever.
     let kept = sequencer.handle().tip().height.get();
-    let until = Slot::new(((now_ms() - genesis_ms) / SLOT_MS) as u32 + 20);
+    let until = Slot::new(((now_ms() - genesis_ms) / SLOT_MS) as u32 + 60);
     let mortal = sequencer.handle().submit(payment(0, until)).await.unwrap().to_base58();
     let immortal = sequencer.handle().submit(payment(1, Slot::MAX)).await.unwrap().to_base58();
     follows(&mortal, "INCLUDED").await;

@@ -155,7 +155,7 @@ async fn until<T, F: Future<Output = T>>(what: &str, ask: impl Fn() -> F, good: 
 where
     T: std::fmt::Debug,
 {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_secs(300);
     loop {
         let answer = ask().await;
         if good(&answer) {

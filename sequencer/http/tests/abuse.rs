@@ -7,13 +7,13 @@ use axum::{Router, routing::post};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time::{Instant, timeout},
+    time::timeout,
 };
 use tokio_util::sync::CancellationToken;
 use zeko_http::{BodyLimits, HttpLimits, HttpServer, with_whole_bodies};
 
 /// Longer than any of these tests may take.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(300);
 
 async fn start(connections: usize, write_timeout: Duration, bodies: BodyLimits) -> SocketAddr {
     let length = async |body: String| body.len().to_string();
@@ -43,7 +43,7 @@ async fn ask(address: SocketAddr, body: &str) -> String {
     let mut stream = connect(address, &request("/", body.len(), body)).await;
     let mut answer = String::new();
     let read = stream.read_to_string(&mut answer);
-    timeout(Duration::from_secs(10), read).await.expect("an answer in time").unwrap();
+    timeout(LONG / 2, read).await.expect("an answer in time").unwrap();
     answer
 }
 
@@ -64,7 +64,7 @@ async fn those_who_only_connect_keep_nobody_out() {
     }
     // The oldest had to go.
     let mut end = [0];
-    let first = timeout(Duration::from_secs(10), silent[0].read(&mut end)).await.unwrap();
+    let first = timeout(LONG / 2, silent[0].read(&mut end)).await.unwrap();
     assert!(!matches!(first, Ok(1..)), "{first:?}");
 }
 
@@ -75,18 +75,21 @@ async fn bodies_are_bounded_in_length_time_and_together() {
     let address = start(100, LONG, bodies).await;
     assert!(ask(address, &"x".repeat(100_000)).await.ends_with("\r\n\r\n100000"));
     assert!(ask(address, &"x".repeat(100_001)).await.starts_with("HTTP/1.1 413"));
-    let begun = Instant::now();
-    let mut slow = connect(address, &request("/", 90_000, &"x".repeat(89_999))).await;
-    // Until that is given up, there is room for short ones only.
+    // Until a slow one is given up, there is room for short ones only. On a busy machine it may be
+    // given up before another one asks.
     let mut refused = false;
-    while begun.elapsed() < Duration::from_millis(250) && !refused {
+    for _ in 0..50 {
+        let mut slow = connect(address, &request("/", 90_000, &"x".repeat(89_999))).await;
         assert!(ask(address, "abc").await.ends_with("\r\n\r\n3"));
-        refused = ask(address, &"x".repeat(90_000)).await.starts_with("HTTP/1.1 503");
+        refused |= ask(address, &"x".repeat(90_000)).await.starts_with("HTTP/1.1 503");
+        let mut answer = String::new();
+        slow.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+        if refused {
+            break;
+        }
     }
     assert!(refused);
-    let mut answer = String::new();
-    slow.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
     assert!(ask(address, &"x".repeat(90_000)).await.ends_with("\r\n\r\n90000"));
 }
 
@@ -95,9 +98,9 @@ async fn answers_have_to_be_read() {
     let address = start(100, Duration::from_millis(200), BodyLimits::default()).await;
     let mut lazy = connect(address, &request("/big", 0, "")).await;
     // It gives up on the lazy one, but tells nobody: the answer just ends early.
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
     let mut answer = Vec::new();
-    let read = timeout(Duration::from_secs(20), lazy.read_to_end(&mut answer)).await.unwrap();
+    let read = timeout(LONG / 2, lazy.read_to_end(&mut answer)).await.unwrap();
     assert!(read.is_err() || answer.len() < 64 << 20, "{} bytes", answer.len());
     assert!(ask(address, "abc").await.ends_with("\r\n\r\n3"));
 }

@@ -342,12 +342,15 @@ async fn floods_are_refused_and_leave_room_for_better_fees() {
     config.fees.max_multiplier = 1;
     let sequencer = start(config).await.unwrap();
     let handle = sequencer.handle();
-    // The builder has looked once and sleeps now.
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    // The builder looks once, then it sleeps: most probably now, at the latest while this fills.
+    tokio::time::sleep(Duration::from_millis(500)).await;
     let mut low = Vec::new();
-    for nonce in 0..10 {
-        low.push(handle.submit(payment(0, nonce)).await.unwrap());
+    for nonce in 0.. {
+        let Ok(hash) = handle.submit(payment(0, nonce)).await else { break };
+        low.push((nonce, hash));
     }
+    low.retain(|(_, hash)| handle.status(hash) == CommandStatus::Pending);
+    assert_eq!(low.len(), 10);
     let full = handle.submit(payment(1, 0)).await.unwrap_err();
     assert!(matches!(full, SubmitError::Overloaded { .. }), "{full}");
     let health = exchange(sequencer.addresses().health, &http("GET", "/readyz", "", "")).await;
@@ -355,16 +358,16 @@ async fn floods_are_refused_and_leave_room_for_better_fees() {
     assert!(body(&health).contains("the mempool is full"), "{health}");
     let better = Command::Signed(payment_of(2, 0, 1000, 2 * FEE));
     handle.submit(better).await.unwrap();
-    let evicted = handle.status(low.last().unwrap());
+    let evicted = handle.status(&low.last().unwrap().1);
     let reason = "evicted by a higher fee".to_owned();
     assert_eq!(evicted, CommandStatus::Rejected { reason });
-    assert_eq!(handle.status(&low[0]), CommandStatus::Pending);
+    assert_eq!(handle.status(&low[0].1), CommandStatus::Pending);
     // A higher fee replaces, a slightly higher one does not.
-    let bump = |fee| Command::Signed(payment_of(0, 3, 1000, fee));
+    let bump = |fee| Command::Signed(payment_of(0, low[3].0, 1000, fee));
     let error = handle.submit(bump(FEE + 1)).await.unwrap_err();
     assert!(matches!(error, SubmitError::InsufficientReplaceFee { .. }), "{error}");
     let error = handle.submit(bump(2 * FEE)).await;
-    assert!(error.is_err() || handle.status(&low[3]) != CommandStatus::Pending, "{error:?}");
+    assert!(error.is_err() || handle.status(&low[3].1) != CommandStatus::Pending, "{error:?}");
     stop(sequencer).await;
 }
 

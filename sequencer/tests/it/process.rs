@@ -83,7 +83,7 @@ async fn spawn(dir: &Path, crash_at: &str, shell: &str) -> Running {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(120);
     loop {
         if let Ok(text) = std::fs::read_to_string(address_file(dir)) {
             let addresses: Value = serde_json::from_str(&text).unwrap();
@@ -102,7 +102,7 @@ async fn try_post(address: SocketAddr, path: &str, headers: &str, text: &str) ->
     stream.write_all(&http("POST", path, headers, text)).await.ok()?;
     let mut answer = Vec::new();
     let read = stream.read_to_end(&mut answer);
-    tokio::time::timeout(Duration::from_secs(20), read).await.ok()?.ok()?;
+    tokio::time::timeout(Duration::from_secs(120), read).await.ok()?.ok()?;
     serde_json::from_str(body(&String::from_utf8_lossy(&answer))).ok()
 }
 
@@ -113,7 +113,7 @@ async fn try_rpc(address: SocketAddr, method: &str, params: Value) -> Option<Val
 }
 
 async fn wait(child: &mut Child) -> ExitStatus {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_secs(300);
     loop {
         if let Some(status) = child.try_wait().unwrap() {
             return status;

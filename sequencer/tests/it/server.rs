@@ -69,11 +69,11 @@ async fn bad_requests_get_answers() {
 
 #[tokio::test]
 async fn slow_clients_are_let_go() {
-    let config = GraphqlConfig { body_timeout_ms: 200, ..GraphqlConfig::default() };
+    let config = GraphqlConfig { body_timeout_ms: 1000, ..GraphqlConfig::default() };
     let limits = HttpLimits {
         connections: 2,
-        header_timeout: Duration::from_millis(200),
-        write_timeout: Duration::from_millis(200),
+        header_timeout: Duration::from_secs(1),
+        write_timeout: Duration::from_secs(1),
     };
     let (server, _) = start(config, limits).await;
     // One never finishes its head, one never sends its body: both slots are taken, then freed.
@@ -120,7 +120,7 @@ pub(crate) async fn read_until(stream: &mut TcpStream, needle: &str) -> String {
         if text.contains(needle) {
             return text;
         }
-        let read = tokio::time::timeout(Duration::from_secs(20), stream.read(&mut buffer));
+        let read = tokio::time::timeout(Duration::from_secs(120), stream.read(&mut buffer));
         match read.await {
             Ok(Ok(0)) | Err(_) => panic!("no {needle} in {text}"),
             Ok(read) => seen.extend(&buffer[..read.unwrap()]),

@@ -17,7 +17,7 @@ use zeko_derive::{Wire, Writer};
 use super::{App, announcement_preimage, blocking, key_of, publish};
 use crate::{
     MAX_BLOCK_BYTES, PART_BYTES,
-    block::{Block, MAX_ATTESTATIONS, MAX_ENTRIES, SignedAttestation, block_id},
+    block::{Block, BlockError, MAX_ATTESTATIONS, SignedAttestation, block_id},
     codec::put_header,
     context::{Address, Announcement, BlockId, DaContext, Height, Part, PartHeader, Value},
     error::DaError,
@@ -43,7 +43,7 @@ impl App {
             None => {
                 let attestations = self.shared.pending.all(MAX_ATTESTATIONS);
                 let room = MAX_BLOCK_BYTES - 1024 - attestations.len() * SignedAttestation::LEN;
-                let entries = self.shared.mempool().select(room, MAX_ENTRIES);
+                let entries = self.shared.mempool().select(height, &self.shared.store, room)?;
                 let block = Block { height, proposer, attestations, entries };
                 let bytes = block.to_bytes();
                 let id = block_id(&bytes);
@@ -153,7 +153,7 @@ impl App {
         header: &PartHeader,
         bytes: &[u8],
     ) -> Result<Option<ProposedValue<DaContext>>, DaError> {
-        let Some((id, validity)) = self.accept(header.height, bytes).await? else {
+        let Some((id, validity)) = self.accept(header.height, bytes, true).await? else {
             return Ok(None);
         };
         // The proposer is whose turn it is, also if another validator streams the block again.
@@ -172,18 +172,30 @@ impl App {
     }
 
     /// Checks and keeps a block; `None` if it is none.
+    ///
+    /// A `new` one must not have entries of earlier blocks. What others have decided is taken as it
+    /// is: a node never stops at what more than two thirds have found right. A block that comes when
+    /// the one before it is not decided here is held against what is: those who are not behind look
+    /// at the rest.
     pub(super) async fn accept(
         &self,
         height: Height,
         bytes: &[u8],
+        new: bool,
     ) -> Result<Option<(BlockId, Validity)>, DaError> {
         let id = block_id(bytes);
         let Ok(block) = Block::decode(bytes) else { return Ok(None) };
         let (shared, bytes) = (self.shared.clone(), bytes.to_vec());
         let validity = blocking(move || {
             let quota = shared.genesis.sender_quota;
-            match block.check(height, shared.chain, quota) {
-                Ok(()) => {
+            let mut checked = block.check(height, shared.chain, quota);
+            if let (Ok(keys), true) = (&checked, new)
+                && let Some(index) = shared.store.first_before(keys, height)?
+            {
+                checked = Err(BlockError::Repeated { index });
+            }
+            match checked {
+                Ok(_) => {
                     shared.store.put_undecided(height, &id, &bytes)?;
                     Ok(Validity::Valid)
                 }

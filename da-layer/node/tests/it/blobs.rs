@@ -1,10 +1,10 @@
-use std::{fs, time::Duration};
+use std::{collections::BTreeSet, fs};
 
 use mina_curves::Fp;
 use zeko_da::{ClientError, api::EntryStatus};
-use zeko_derive::{EntryKind, Envelope};
+use zeko_derive::{EntryKind, Envelope, Wire};
 
-use crate::kit::{Cluster, block_on, certified, chain, no_fork, pass, reach, secret};
+use crate::kit::{Cluster, block_on, certified, chain, hex, no_fork, pass, reach, rest, secret};
 
 #[test]
 fn a_third_party_stores_certifies_and_fetches_in_its_own_namespace() {
@@ -36,15 +36,49 @@ fn a_third_party_stores_certifies_and_fetches_in_its_own_namespace() {
         no_fork(&cluster).await;
 
         // With nothing to decide, the chain rests.
-        let mut events = third.subscribe().await.unwrap();
-        while third.status().await.unwrap().pending_attestations > 0 {
-            events.next().await.unwrap().unwrap();
+        let mut clients = Vec::new();
+        for index in 0..4 {
+            clients.push(cluster.client(index).await);
         }
-        while tokio::time::timeout(Duration::from_secs(2), events.next()).await.is_ok() {}
-        let height = third.status().await.unwrap().height;
-        assert!(height < 30, "{height}");
-        let silent = tokio::time::timeout(Duration::from_secs(2), events.next()).await;
-        assert!(silent.is_err(), "{silent:?}");
+        rest(&clients).await;
+    });
+}
+
+/// Every validator takes every blob in while the others decide it: an entry was decided at two
+/// heights. Each is in the chain once, and nothing waits.
+#[test]
+fn what_is_sent_to_all_at_once_is_in_the_chain_once() {
+    const BLOBS: u32 = 24;
+    let cluster = Cluster::started(&[]);
+    block_on(async {
+        let space = Fp::from(55u64);
+        let mut clients = Vec::new();
+        for index in 0..4 {
+            clients.push(cluster.client(index).await);
+        }
+        let mut sent = Vec::new();
+        for blob in 0..BLOBS {
+            let data: Vec<u8> = (0..150_000 + blob).map(|i| (i * (blob + 3)) as u8).collect();
+            let key = secret(42);
+            let all = clients.iter().map(|client| client.submit_blob(space, data.clone(), &key));
+            let all = futures_util::future::try_join_all(all).await.unwrap();
+            sent.push(all[0]);
+        }
+        for client in &clients {
+            for commitment in &sent {
+                certified(&cluster, client, *commitment).await;
+            }
+        }
+        rest(&clients).await;
+        let expected: BTreeSet<_> = sent.iter().map(|data| hex(&data.to_bytes())).collect();
+        for client in &clients {
+            let entries = client.namespace(space, None, 1000).await.unwrap();
+            let places: Vec<_> = entries.iter().map(|e| (e.height, e.index)).collect();
+            assert_eq!(entries.len(), sent.len(), "{places:?}");
+            let found: BTreeSet<_> = entries.into_iter().map(|entry| entry.commitment).collect();
+            assert_eq!(found, expected);
+        }
+        no_fork(&cluster).await;
     });
 }
 

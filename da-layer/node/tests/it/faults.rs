@@ -1,4 +1,4 @@
-use zeko_da::{ByzantineConfig, Culprit, Trigger, verify_evidence};
+use zeko_da::{ByzantineConfig, Culprit, Trigger, api::EntryStatus, verify_evidence};
 
 use crate::kit::{Cluster, block_on, certified, chain, no_fork, pass, secret};
 
@@ -15,12 +15,11 @@ fn one_of_four_may_be_down_and_two_stop_the_chain_without_loss() {
         // Two of four decide nothing; what they accept is not lost, not even if they are killed.
         let space = mina_curves::Fp::from(7u64);
         let client = cluster.client(0).await;
-        let before = client.status().await.unwrap().height;
         let waiting = client.submit_blob(space, b"waits".to_vec(), &secret(51)).await.unwrap();
         let limit = std::time::Duration::from_secs(3);
         let stuck = tokio::time::timeout(limit, client.certified(waiting)).await;
         assert!(stuck.is_err(), "two of four certified something");
-        assert!(client.status().await.unwrap().height <= before + 1);
+        assert_eq!(client.status_of(waiting).await.unwrap(), EntryStatus::Pending);
         drop(client);
         cluster.take(0).kill();
         cluster.start(0);
@@ -49,7 +48,7 @@ fn an_equivocator_does_no_harm_and_is_convicted() {
             if !found.is_empty() {
                 break found;
             }
-            assert!(rounds < 50, "no evidence");
+            assert!(rounds < 200, "no evidence");
         };
         let culprit = cluster.configs[3].genesis.validators[3].consensus_key;
         for bytes in &evidence {

@@ -1,13 +1,14 @@
 //! A committee of processes, and a small L2.
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::{BufRead, BufReader},
-    net::TcpListener,
+    net::{SocketAddr, TcpListener},
     path::PathBuf,
     process::{Child, ChildStdin, Command, Stdio},
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        LazyLock, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
@@ -20,8 +21,8 @@ use mina_ledger::{
 };
 use serde_json::json;
 use zeko_da::{
-    ByzantineConfig, DaClient, DaConfig, Genesis, GenesisValidator, LightClient, Limits,
-    RollupConfig, Storage, Timeouts, ValidatorKeys,
+    ByzantineConfig, ClientError, DaClient, DaConfig, Genesis, GenesisValidator, LightClient,
+    Limits, RollupConfig, Storage, Timeouts, ValidatorKeys,
 };
 use zeko_derive::Certificate;
 
@@ -37,18 +38,32 @@ pub(crate) fn chain() -> ChainId {
     ChainId::new("da-test").unwrap()
 }
 
-/// A port that nobody listens on, below those that the kernel gives to outgoing connections: a
-/// validator that starts late must still find it free.
+/// Lowercase hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A port that nobody listens on. Those of a hundred belong to the process that listens on the first
+/// of them, below those that the kernel gives to outgoing connections: a validator that starts late
+/// must still find its ports free.
 fn free_port() -> u16 {
+    static HUNDRED: LazyLock<(u16, TcpListener)> = LazyLock::new(|| {
+        let first = (std::process::id() % 100) as u16;
+        let hundreds = (0..100).map(|next| 20_000 + (first + next) % 100 * 100);
+        let mut owned =
+            hundreds.filter_map(|p| Some((p, TcpListener::bind(("127.0.0.1", p)).ok()?)));
+        owned.next().expect("no ports are left")
+    });
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    let first = std::process::id().wrapping_mul(61);
-    loop {
-        let next = first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
-        let port = 20_000 + (next % 12_000) as u16;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
+    let port = || HUNDRED.0 + 1 + (NEXT.fetch_add(1, Ordering::Relaxed) % 99) as u16;
+    let mut ports = std::iter::repeat_with(port).take(99);
+    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("no ports are left")
+}
+
+/// Where a validator listens for peers.
+pub(crate) fn p2p(config: &DaConfig) -> SocketAddr {
+    let port = config.p2p_listen.rsplit('/').next().unwrap();
+    SocketAddr::from(([127, 0, 0, 1], port.parse().unwrap()))
 }
 
 /// A validator's process.
@@ -75,9 +90,11 @@ impl Node {
         assert!(self.child.wait().unwrap().success());
     }
 
-    /// Waits until it has ended by itself.
-    pub(crate) fn crashed(mut self) {
-        assert!(!self.child.wait().unwrap().success());
+    /// Whether it has ended by itself, as it should not have if it had a choice.
+    pub(crate) fn has_crashed(&mut self) -> bool {
+        let status = self.child.try_wait().unwrap();
+        assert!(status.is_none_or(|status| !status.success()), "{status:?}");
+        status.is_some()
     }
 }
 
@@ -176,8 +193,11 @@ impl Cluster {
         }
         let mut child = command.spawn().unwrap();
         let stdout = child.stdout.take().unwrap();
-        let line = BufReader::new(stdout).lines().next();
-        assert_eq!(line.map(Result::unwrap).as_deref(), Some("ready"), "validator {index}");
+        let line = BufReader::new(stdout).lines().next().map(Result::unwrap);
+        // It may come to the point before it has said that it serves.
+        if line.is_some() || crash_at.is_none() {
+            assert_eq!(line.as_deref(), Some("ready"), "validator {index}");
+        }
         let stdin = child.stdin.take();
         self.nodes[index] = Some(Node { child, stdin });
     }
@@ -187,8 +207,13 @@ impl Cluster {
     }
 
     pub(crate) async fn client(&self, index: usize) -> DaClient {
+        self.try_client(index).await.unwrap()
+    }
+
+    /// A client, if the validator serves.
+    pub(crate) async fn try_client(&self, index: usize) -> Result<DaClient, ClientError> {
         let url = format!("ws://{}", self.configs[index].rpc_listen);
-        DaClient::connect(&url, chain()).await.unwrap()
+        DaClient::connect(&url, chain()).await
     }
 
     pub(crate) fn committee(&self) -> Committee {
@@ -204,11 +229,11 @@ impl Cluster {
     }
 }
 
-/// Runs a test; what takes longer than minutes hangs.
+/// Runs a test; what takes longer than many minutes hangs, also on a slow machine.
 pub(crate) fn block_on<T>(test: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        tokio::time::timeout(Duration::from_secs(150), test).await.expect("the chain hangs")
+        tokio::time::timeout(Duration::from_secs(600), test).await.expect("the chain hangs")
     })
 }
 
@@ -237,6 +262,26 @@ pub(crate) async fn reach(client: &DaClient, height: u64) {
     let mut events = client.subscribe().await.unwrap();
     while client.status().await.unwrap().height < height {
         events.next().await.unwrap().unwrap();
+    }
+}
+
+/// Waits until nothing is left to decide at these nodes, and no block is made any more.
+pub(crate) async fn rest(clients: &[DaClient]) {
+    let mut before = None;
+    loop {
+        let (mut heights, mut pending) = (BTreeSet::new(), 0);
+        for client in clients {
+            let status = client.status().await.unwrap();
+            heights.insert(status.height);
+            pending += status.pending_entries + status.pending_attestations;
+        }
+        let now = (pending == 0 && heights.len() == 1).then_some(heights);
+        if now.is_some() && now == before {
+            return;
+        }
+        before = now;
+        // Longer than a round of consensus takes.
+        tokio::time::sleep(Duration::from_secs(2)).await;
     }
 }
 

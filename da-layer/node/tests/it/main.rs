@@ -6,4 +6,6 @@ mod blobs;
 mod crashes;
 mod faults;
 mod kit;
+mod light;
 mod network;
+mod partition;

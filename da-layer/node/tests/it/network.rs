@@ -15,7 +15,7 @@ use libp2p::{
     tcp, yamux,
 };
 
-use crate::kit::{Cluster, block_on, no_fork, pass};
+use crate::kit::{Cluster, block_on, no_fork, p2p, pass};
 
 /// The limit of one gossip message at the validators is 4 MiB.
 const TOO_LARGE: usize = 6 << 20;
@@ -39,19 +39,10 @@ fn random(seed: u64, length: usize) -> Vec<u8> {
     std::iter::repeat_with(next).flatten().take(length).collect()
 }
 
-fn p2p(cluster: &Cluster, index: usize) -> SocketAddr {
-    let address: Multiaddr = cluster.configs[index].p2p_listen.parse().unwrap();
-    let port = address.iter().find_map(|part| match part {
-        libp2p::multiaddr::Protocol::Tcp(port) => Some(port),
-        _ => None,
-    });
-    SocketAddr::from(([127, 0, 0, 1], port.unwrap()))
-}
-
 /// Writes until the other side has enough; whether it closed the connection.
 fn garbage(address: SocketAddr, bytes: &[u8]) -> bool {
     let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
     let closed = stream.write_all(bytes).is_err();
     let mut answer = Vec::new();
     closed || stream.read_to_end(&mut answer).is_ok()
@@ -64,8 +55,11 @@ fn garbage_and_silence_at_the_ports_stop_nothing() {
         pass(&cluster, 0, 1, b"before").await;
         let process = cluster.nodes[0].as_ref().unwrap().id();
         let before = resident(process);
-        let ports =
-            [p2p(&cluster, 0), cluster.configs[0].rpc_listen, cluster.configs[0].http_listen];
+        let ports = [
+            p2p(&cluster.configs[0]),
+            cluster.configs[0].rpc_listen,
+            cluster.configs[0].http_listen,
+        ];
         // Connections that never say a word, and some that begin a request and do not go on.
         let mut silent = Vec::new();
         for address in ports {
@@ -165,7 +159,7 @@ fn a_stranger_who_floods_the_gossip_stops_nothing() {
         let process = cluster.nodes[0].as_ref().unwrap().id();
         let before = resident(process);
         let (stop, stopped) = tokio::sync::oneshot::channel();
-        let address = p2p(&cluster, 0);
+        let address = p2p(&cluster.configs[0]);
         let stranger = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.unwrap().block_on(flood(address, stopped))
