@@ -23,7 +23,10 @@ use mina_ledger::{
     },
 };
 
-use crate::batch::{Batch, Block, Command, Item};
+use crate::{
+    batch::{Batch, Block, Command, Item},
+    observe::BatchObserver,
+};
 
 /// The version of the protocol that this crate implements.
 pub(crate) const PROTOCOL_VERSION: u32 = 1;
@@ -319,7 +322,7 @@ pub fn apply_command<L: Ledger>(
     match command {
         Command::Zkapp(zkapp) => {
             let hashes = command_hashes(zkapp, &block.parameters.domain);
-            apply_zkapp(ledger, zkapp, &hashes, block)
+            apply_zkapp(ledger, zkapp, &hashes, block, &mut ())
         }
         Command::Signed(signed) => {
             let applied = apply_signed_command(ledger, &signed.payload, &block.context())?;
@@ -328,13 +331,16 @@ pub fn apply_command<L: Ledger>(
     }
 }
 
-fn apply_zkapp<L: Ledger>(
+fn apply_zkapp<L: Ledger, O: BatchObserver>(
     ledger: &mut L,
     command: &ZkappCommand,
     hashes: &CommandHashes,
     block: &BlockContext<'_>,
+    observer: &mut O,
 ) -> Result<BlockOutcome<CommandReceipt>, ApplyError> {
-    let applied = apply_zkapp_command(ledger, command, hashes, &block.context(), &mut ())?;
+    let mut seen = observer.command(command, hashes);
+    let applied = apply_zkapp_command(ledger, command, hashes, &block.context(), &mut seen)?;
+    observer.applied(ledger, seen, &applied)?;
     outcome(ledger, applied.failures, applied.fee_excess, applied.supply_increase)
 }
 
@@ -417,6 +423,24 @@ pub fn execute_batch<L: Ledger>(
     inbox: &dyn InboxView,
     proofs: &dyn ProofVerifier,
 ) -> Result<ChainState, ExecuteError> {
+    execute_batch_observed(ledger, state, batch, data, parameters, inbox, proofs, &mut ())
+}
+
+/// [`execute_batch`], with an observer of what the batch does.
+///
+/// # Errors
+/// As [`execute_batch`], and those of the observer.
+#[allow(clippy::too_many_arguments)] // those of `execute_batch`
+pub fn execute_batch_observed<L: Ledger, O: BatchObserver>(
+    ledger: &mut L,
+    state: &ChainState,
+    batch: &Batch,
+    data: DataCommitment,
+    parameters: &ChainParameters,
+    inbox: &dyn InboxView,
+    proofs: &dyn ProofVerifier,
+    observer: &mut O,
+) -> Result<ChainState, ExecuteError> {
     check_header(batch, state, parameters)?;
     check_structure(batch, state, parameters)?;
     let hashes = check_signatures(batch, parameters)?;
@@ -428,6 +452,7 @@ pub fn execute_batch<L: Ledger>(
         parameters,
         inbox,
         proofs,
+        observer,
     };
     run.state.generation = batch.header.generation;
     let mut first = None;
@@ -435,6 +460,7 @@ pub fn execute_batch<L: Ledger>(
         run.block(index, block)?;
         first.get_or_insert(run.state.block);
     }
+    run.observer.closing(&mut run.ledger)?;
     close_batch(&mut run.ledger, &batch.header.fee_recipient, run.fees)?;
     let Run { ledger: mut mask, mut state, .. } = run;
     state.ledger = mask.root()?;
@@ -555,7 +581,7 @@ fn check_signatures(
 }
 
 /// A batch under way.
-struct Run<'a, P> {
+struct Run<'a, P, O> {
     ledger: Mask<P>,
     state: ChainState,
     fees: Amount,
@@ -563,12 +589,14 @@ struct Run<'a, P> {
     parameters: &'a ChainParameters,
     inbox: &'a dyn InboxView,
     proofs: &'a dyn ProofVerifier,
+    observer: &'a mut O,
 }
 
-impl<P: Ledger> Run<'_, P> {
+impl<P: Ledger, O: BatchObserver> Run<'_, P, O> {
     fn block(&mut self, index: usize, block: &Block) -> Result<(), ExecuteError> {
         let height = self.state.blocks;
         let context = self.parameters.block(height, block.slot);
+        self.observer.block(height, block.slot);
         for (item, content) in block.items.iter().enumerate() {
             self.item(index, item, content, &context)?;
         }
@@ -637,7 +665,7 @@ impl<P: Ledger> Run<'_, P> {
                     hashes.unwrap_or_else(|| command_hashes(zkapp, &self.parameters.domain));
                 check_proofs(zkapp, &hashes, &self.ledger, self.proofs)
                     .map_err(|error| ExecuteError::Authorization { block, item, error })?;
-                apply_zkapp(&mut self.ledger, zkapp, &hashes, context)
+                apply_zkapp(&mut self.ledger, zkapp, &hashes, context, self.observer)
             }
             Command::Signed(_) => apply_command(&mut self.ledger, command, context),
         };

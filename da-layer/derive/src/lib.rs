@@ -18,6 +18,7 @@ mod certificate;
 mod codec;
 mod entry;
 mod execute;
+mod observe;
 mod pipeline;
 mod proof;
 
@@ -31,7 +32,9 @@ pub use entry::{
 pub use execute::{
     BlockContext, BlockOutcome, ChainParameters, ChainState, ExecuteError, InboxView,
     apply_command, apply_message, batch_accounts, close_batch, execute_batch,
+    execute_batch_observed,
 };
+pub use observe::BatchObserver;
 pub use pipeline::{
     BatchQueue, DaProvider, Derived, L1Provider, Pipeline, PipelineError, Positioned, Refusal,
     StepOutcome,

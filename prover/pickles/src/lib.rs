@@ -20,6 +20,7 @@ mod derived;
 pub mod example;
 mod json;
 mod key;
+mod memory;
 mod program;
 mod proof;
 mod public_input;
@@ -36,6 +37,7 @@ pub use constants::{MAX_PROOFS_VERIFIED, STEP_ROUNDS, WRAP_PUBLIC_INPUTS, WRAP_R
 pub use deferred::DeferredValues;
 pub use json::{JsonError, ProofFile, ProofJson, VerificationKeyJson};
 pub use key::{KeyError, VerificationKey};
+pub use memory::free_memory;
 pub use program::{
     CompileError, Job, Program, ProgramBuilder, ProveError, ProvedStatement, RuleHandle,
 };

@@ -5,7 +5,7 @@ use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use rayon::prelude::*;
 
 use super::{Program, ProveError, ProvedStatement, RuleHandle};
-use crate::rule::Rule;
+use crate::{memory::free_memory, rule::Rule};
 
 /// Bytes that proving takes for each row of the larger domain, and for openings. Measured; see
 /// `zeko bench pickles`.
@@ -49,19 +49,16 @@ impl Program {
     }
 
     /// How many proofs of a rule half of the free memory holds; 1 where the system does not say.
-    fn proofs_at_once<R>(&self, rule: RuleHandle<R>) -> usize {
+    fn proofs_at_once<R: Rule>(&self, rule: RuleHandle<R>) -> usize {
+        let proofs = free_memory().unwrap_or(0) / 2 / self.proving_memory(rule);
+        proofs.clamp(1, rayon::current_num_threads() as u64) as usize
+    }
+
+    /// Bytes of memory that making one proof of a rule takes, beyond those of the program.
+    pub fn proving_memory<R: Rule>(&self, rule: RuleHandle<R>) -> u64 {
         let step = self.rules.get(rule.index).map(|rule| rule.index().verifier_index().domain);
         let wrap = self.wrap_index.verifier_index().domain.size();
         let rows = step.map_or(wrap, |step| step.size().max(wrap)) as u64;
-        let proofs = free_memory().unwrap_or(0) / 2 / (rows * BYTES_PER_ROW + BYTES_PER_PROOF);
-        proofs.clamp(1, rayon::current_num_threads() as u64) as usize
+        rows * BYTES_PER_ROW + BYTES_PER_PROOF
     }
-}
-
-/// Bytes that can be had without swapping, as Linux tells.
-fn free_memory() -> Option<u64> {
-    let info = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = info.lines().find(|line| line.starts_with("MemAvailable:"))?;
-    let kibibytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kibibytes * 1024)
 }

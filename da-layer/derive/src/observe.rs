@@ -1,0 +1,64 @@
+//! Watching a batch while it is executed: what provers record their witnesses with.
+
+use mina_ledger::{
+    hash::CommandHashes,
+    ledger::{Ledger, LedgerError},
+    logic::{Observer, ZkappApplied},
+    types::{Length, Slot, ZkappCommand},
+};
+
+/// Sees what a batch does, in order, on the ledger that it is done on. It cannot change anything: an
+/// error of its own stops the batch.
+pub trait BatchObserver {
+    /// What sees the account updates of one command.
+    type Command<'c>: Observer;
+
+    /// A block begins.
+    fn block(&mut self, height: Length, slot: Slot);
+
+    /// A zkApp command is about to be applied.
+    fn command<'c>(
+        &mut self,
+        command: &'c ZkappCommand,
+        hashes: &'c CommandHashes,
+    ) -> Self::Command<'c>;
+
+    /// The command that was just seen has been applied, in full or but for its fee.
+    ///
+    /// # Errors
+    /// [`LedgerError`] stops the batch.
+    fn applied<L: Ledger>(
+        &mut self,
+        ledger: &mut L,
+        seen: Self::Command<'_>,
+        applied: &ZkappApplied,
+    ) -> Result<(), LedgerError>;
+
+    /// The blocks have been executed; the fees are credited next.
+    ///
+    /// # Errors
+    /// [`LedgerError`] stops the batch.
+    fn closing<L: Ledger>(&mut self, ledger: &mut L) -> Result<(), LedgerError>;
+}
+
+/// Sees nothing.
+impl BatchObserver for () {
+    type Command<'c> = ();
+
+    fn block(&mut self, _: Length, _: Slot) {}
+
+    fn command<'c>(&mut self, _: &'c ZkappCommand, _: &'c CommandHashes) {}
+
+    fn applied<L: Ledger>(
+        &mut self,
+        _: &mut L,
+        (): (),
+        _: &ZkappApplied,
+    ) -> Result<(), LedgerError> {
+        Ok(())
+    }
+
+    fn closing<L: Ledger>(&mut self, _: &mut L) -> Result<(), LedgerError> {
+        Ok(())
+    }
+}

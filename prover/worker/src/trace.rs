@@ -1,0 +1,263 @@
+//! What a batch did: the witnesses of its account updates, and what its end is proved from.
+
+use mina_curves::{Fp, PastaField};
+use mina_ledger::{
+    hash::CommandHashes,
+    ledger::{Ledger, LedgerError, Mask},
+    logic::{Observer, ProofVerifier, UpdateRecord, ZkappApplied},
+    rollup::{ChainId, DataCommitment, Hashed, bridge_id},
+    types::{
+        AccountId, Amount, AuthorizationKind, Era, Length, PublicKey, SignedAmount, Slot,
+        ZkappCommand,
+    },
+};
+use zeko_circuits::{
+    program::Opening,
+    update::{NewAccount, RecordedUpdate, Recorder, State},
+};
+use zeko_derive::{
+    Batch, BatchObserver, ChainParameters, ChainState, Command, ExecuteError, InboxView, Item,
+    execute_batch_observed,
+};
+
+/// Why a batch was not traced.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TraceError {
+    /// It is not what it claims to be.
+    #[error(transparent)]
+    Execute(#[from] ExecuteError),
+    /// The ledger cannot tell.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The program has no rule for something in it.
+    #[error("block {block}: there is no rule that proves {what}")]
+    Unsupported {
+        /// The block, counted from 0.
+        block: usize,
+        /// What there is no rule for.
+        what: &'static str,
+    },
+    /// More fees than an amount holds; the transaction logic refuses that before.
+    #[error("the fees that have been collected do not fit an amount")]
+    Fees,
+}
+
+/// A block with what its commands did.
+#[derive(Clone, Debug)]
+pub struct TracedBlock {
+    /// The number of blocks before it.
+    pub height: Length,
+    /// Its slot.
+    pub slot: Slot,
+    /// The updates of its commands, each with the state before it; of a command that failed, those up
+    /// to the first failure.
+    pub updates: Vec<RecordedUpdate>,
+    /// The state after it, between commands.
+    pub end: State,
+}
+
+/// A batch with what it did.
+#[derive(Clone, Debug)]
+pub struct Trace {
+    /// The era, which decides how accounts are hashed.
+    pub era: Era,
+    /// The chain.
+    pub chain: ChainId,
+    /// The blocks, also those without commands.
+    pub blocks: Vec<TracedBlock>,
+    /// The bridge account in the ledger before the batch.
+    pub bridge_before: Opening,
+    /// The bridge account before the fees are credited.
+    pub bridge_after: Opening,
+    /// The account that the fees go to, then; without fees, some account of MINA.
+    pub fee_account: Opening,
+    /// The hash of the last block before the batch, and of its own last block.
+    pub block_hashes: [Fp; 2],
+    /// The root of the ledger after the batch, fees included.
+    pub ledger: Fp,
+}
+
+impl Trace {
+    /// Executes a batch on the ledger of `state`, compares everything that it claims, and records what
+    /// it did. The ledger is then that after the batch; the chain's state there is returned too.
+    ///
+    /// The ledger may be a sparse one of [`zeko_derive::batch_accounts`], so that a node need not copy
+    /// its own, and the batch one that was fetched from the DA layer: a batch is proved by whoever has
+    /// it. Signatures are verified on all cores, everything else runs on one; a few thousand updates
+    /// take seconds, so an async caller wants a thread for it.
+    ///
+    /// # Errors
+    /// [`TraceError`]: the ledger is then unchanged.
+    pub fn record<L: Ledger>(
+        ledger: &mut L,
+        state: &ChainState,
+        batch: &Batch,
+        data: DataCommitment,
+        parameters: &ChainParameters,
+        inbox: &dyn InboxView,
+        proofs: &dyn ProofVerifier,
+    ) -> Result<(Self, ChainState), TraceError> {
+        supported(batch)?;
+        let mut mask = Mask::new(&mut *ledger);
+        let root = mask.root()?;
+        let mut tracer = Tracer {
+            state: State { ledger: root, ..State::default() },
+            blocks: Vec::new(),
+            fee_recipient: batch.header.fee_recipient,
+            payer: None,
+            closing: None,
+        };
+        let bridge_before = open(&mut mask, &bridge_id())?;
+        let era = mask.era();
+        let after = execute_batch_observed(
+            &mut mask,
+            state,
+            batch,
+            data,
+            parameters,
+            inbox,
+            proofs,
+            &mut tracer,
+        )?;
+        let Tracer { blocks, closing, .. } = tracer;
+        proofless(&blocks)?;
+        let Some([bridge_after, fee_account]) = closing else {
+            // Without commands and without the recipient of fees.
+            return Err(TraceError::Unsupported { block: 0, what: "a batch without commands" });
+        };
+        mask.commit()?;
+        let trace = Self {
+            era,
+            chain: parameters.chain,
+            blocks,
+            bridge_before,
+            bridge_after,
+            fee_account,
+            block_hashes: [state.block, after.block],
+            ledger: after.ledger,
+        };
+        Ok((trace, after))
+    }
+}
+
+/// Refuses what no rule is for, before anything is executed.
+fn supported(batch: &Batch) -> Result<(), TraceError> {
+    for (block, content) in batch.blocks.iter().enumerate() {
+        for item in &content.items {
+            let what = match item {
+                Item::Command(Command::Zkapp(_), _) => continue,
+                Item::Command(Command::Signed(_), _) => "signed payments and delegations",
+                Item::Message(..) | Item::Unopened(_) => "messages of the L1",
+            };
+            return Err(TraceError::Unsupported { block, what });
+        }
+    }
+    Ok(())
+}
+
+/// Refuses updates that proofs authorise. Those behind a command's first failure need not be proved.
+fn proofless(blocks: &[TracedBlock]) -> Result<(), TraceError> {
+    let is_proved = |update: &RecordedUpdate| {
+        matches!(update.witness.body.authorization_kind, AuthorizationKind::Proof(_))
+    };
+    match blocks.iter().position(|block| block.updates.iter().any(is_proved)) {
+        Some(block) => Err(TraceError::Unsupported { block, what: "updates with proofs" }),
+        None => Ok(()),
+    }
+}
+
+/// An account that exists, with its path.
+fn open<L: Ledger>(ledger: &mut L, id: &AccountId) -> Result<Opening, LedgerError> {
+    let location = ledger.location(id)?.ok_or(LedgerError::NoAccount { index: 0 })?;
+    let account = ledger.account(location)?.clone();
+    Ok(Opening { account, path: ledger.path(location)? })
+}
+
+/// Fees as an amount: a state has them as an element.
+pub(crate) fn amount(fees: Fp) -> Result<Amount, TraceError> {
+    match fees.to_limbs() {
+        [fees, 0, 0, 0] => Ok(fees.into()),
+        _ => Err(TraceError::Fees),
+    }
+}
+
+/// Records a batch while it is executed.
+struct Tracer {
+    /// Between commands.
+    state: State,
+    blocks: Vec<TracedBlock>,
+    fee_recipient: PublicKey,
+    /// Who paid for some command.
+    payer: Option<AccountId>,
+    /// The bridge account and the one that fees go to, before they do.
+    closing: Option<[Opening; 2]>,
+}
+
+/// Records a command.
+struct Recording<'c> {
+    recorder: Recorder<'c>,
+    payer: AccountId,
+}
+
+impl Observer for Recording<'_> {
+    fn observe(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        record: &UpdateRecord<'_>,
+    ) -> Result<(), LedgerError> {
+        self.recorder.observe(ledger, record)
+    }
+}
+
+impl BatchObserver for Tracer {
+    type Command<'c> = Recording<'c>;
+
+    fn block(&mut self, height: Length, slot: Slot) {
+        let end = self.state;
+        self.blocks.push(TracedBlock { height, slot, updates: Vec::new(), end });
+    }
+
+    fn command<'c>(
+        &mut self,
+        command: &'c ZkappCommand,
+        hashes: &'c CommandHashes,
+    ) -> Recording<'c> {
+        let payer = AccountId::of(command.fee_payer.body.public_key);
+        Recording { recorder: Recorder::new(command, hashes, self.state), payer }
+    }
+
+    fn applied<L: Ledger>(
+        &mut self,
+        ledger: &mut L,
+        seen: Recording<'_>,
+        applied: &ZkappApplied,
+    ) -> Result<(), LedgerError> {
+        let magnitude = |amount: SignedAmount| Fp::from(amount.magnitude.get());
+        self.payer = Some(seen.payer);
+        let state = &mut self.state;
+        state.ledger = ledger.root()?;
+        state.fees += magnitude(applied.fee_excess) + magnitude(applied.supply_increase);
+        for id in &applied.created {
+            state.accounts = NewAccount { others: state.accounts, id: *id }.digest();
+        }
+        if let Some(block) = self.blocks.last_mut() {
+            block.updates.extend(seen.recorder.into_updates());
+            block.end = self.state;
+        }
+        Ok(())
+    }
+
+    fn closing<L: Ledger>(&mut self, ledger: &mut L) -> Result<(), LedgerError> {
+        let bridge = bridge_id();
+        let recipient = Some(AccountId::of(self.fee_recipient));
+        // Nothing is credited to the recipient if there are no fees, so it need not exist.
+        for id in [recipient, self.payer].into_iter().flatten() {
+            if id.public_key.x != bridge.public_key.x && ledger.location(&id)?.is_some() {
+                self.closing = Some([open(ledger, &bridge)?, open(ledger, &id)?]);
+                break;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,330 @@
+//! Traces and plans: what a batch did, and which proofs show it.
+
+use std::collections::BTreeMap;
+
+use mina_ledger::{
+    ledger::{FullLedger, Ledger},
+    logic::{NoProofs, ProofClaim, ProofVerifier},
+    rollup::{DataCommitment, Hashed, OutboxEntry},
+    signature::sign_payload,
+    types::{
+        AccountId, Amount, Authorization, AuthorizationKind, Memo, PrivateKey, SignedAmount,
+        SignedCommand, SignedCommandBody, SignedCommandPayload, Slot,
+    },
+};
+use zeko_circuits::{
+    program::{Merge, Segment},
+    update::State,
+};
+use zeko_derive::{Batch, Command, ExecuteError, batch_accounts};
+use zeko_worker::{JobInput, Plan, PlanError, Rule, StatementHash, Trace, TraceError};
+
+use crate::kit::{
+    MINA, ROOM, build, change, command, command_with, data, first, genesis, nothing, parameters,
+    record, sample_proof, transfer, user, verification_key, withdrawal,
+};
+
+/// Checks everything that a plan says against the batch, and returns how many updates each segment
+/// has.
+fn check(batch: &Batch, trace: &Trace, plan: &Plan) -> Vec<usize> {
+    let header = &batch.header;
+    let statement = plan.statement();
+    assert_eq!(plan.root().0, statement.digest());
+    assert_eq!(statement.chain, header.chain);
+    assert_eq!(statement.source.ledger, header.source_ledger);
+    assert_eq!(statement.target.ledger, header.target_ledger);
+    assert_eq!(
+        [statement.source.inbox, statement.source.outbox],
+        [header.inbox_before, header.outbox_before]
+    );
+    assert_eq!(
+        [statement.target.inbox, statement.target.outbox],
+        [header.inbox_after, header.outbox_after]
+    );
+    assert_eq!(
+        [statement.source.block, statement.target.block],
+        [header.parent, header.last_block]
+    );
+    let slots = [batch.blocks.first(), batch.blocks.last()].map(|block| block.unwrap().slot);
+    assert_eq!([statement.first_slot, statement.last_slot], slots);
+
+    // What each job proves follows from what it rests on.
+    let mut proved: BTreeMap<StatementHash, Segment> = BTreeMap::new();
+    let mut used: Vec<StatementHash> = Vec::new();
+    let mut sizes = Vec::new();
+    let mut updates = trace.blocks.iter().flat_map(|block| {
+        block.updates.iter().map(move |update| (block.height, block.slot, update.before))
+    });
+    for job in plan.jobs() {
+        used.extend(&job.previous);
+        let before: Vec<_> = job.previous.iter().map(|hash| proved[hash]).collect();
+        let segment = match &job.input {
+            JobInput::Commands { height, slot, updates: own, .. } => {
+                assert!((1..=ROOM).contains(&own.len()));
+                for update in own {
+                    assert_eq!(updates.next(), Some((*height, *slot, update.before)));
+                }
+                sizes.push(own.len());
+                segment_of(trace, job.statement, own[0].before)
+            }
+            JobInput::Merge(segments) => {
+                assert_eq!(before, segments);
+                Merge::join(&segments[0], &segments[1]).unwrap()
+            }
+            JobInput::Close(input) => {
+                assert_eq!(before, [input.segment]);
+                assert_eq!(input.segment.source.ledger, header.source_ledger);
+                let state = trace.blocks.last().unwrap().end;
+                assert_eq!(input.segment.target.ledger, state.ledger, "fees are not yet credited");
+                assert_eq!(job.statement, plan.root());
+                continue;
+            }
+        };
+        assert_eq!(job.statement.0, segment.digest());
+        assert!(proved.insert(job.statement, segment).is_none(), "once");
+    }
+    assert_eq!(updates.next(), None, "all updates are proved");
+    used.sort_unstable();
+    assert!(used.iter().eq(proved.keys()), "every proof but the last is used once");
+    assert_eq!(plan.jobs().len(), 2 * sizes.len());
+    sizes
+}
+
+/// The segment with this hash that starts at a state: ends are tried.
+fn segment_of(trace: &Trace, statement: StatementHash, before: State) -> Segment {
+    let points = trace.blocks.iter().flat_map(|block| {
+        let states = block.updates.iter().map(|update| update.before).chain([block.end]);
+        states.map(move |state| {
+            let fees = mina_curves::PastaField::to_limbs(state.fees)[0];
+            let point =
+                zeko_circuits::program::Point::new(&state, fees.into(), block.height, block.slot);
+            (state, point)
+        })
+    });
+    let points: Vec<_> = points.collect();
+    let sources = points.iter().filter(|(state, _)| *state == before);
+    sources
+        .flat_map(|(_, source)| {
+            let chain = trace.chain;
+            points.iter().map(move |(_, target)| Segment {
+                chain,
+                source: *source,
+                target: *target,
+            })
+        })
+        .find(|segment| segment.digest() == statement.0)
+        .unwrap()
+}
+
+fn sizes(blocks: &[(u32, Vec<Command>)]) -> Vec<usize> {
+    let (batch, trace) = first(blocks);
+    let plan = Plan::new(&trace, ROOM).unwrap();
+    check(&batch, &trace, &plan)
+}
+
+fn nothings(count: usize) -> Vec<Command> {
+    (0..count as u32).map(|nonce| nothing(0, nonce)).collect()
+}
+
+#[test]
+fn plans_of_every_shape() {
+    assert_eq!(sizes(&[(5, nothings(1))]), [1]);
+    assert_eq!(sizes(&[(5, nothings(ROOM))]), [4]);
+    assert_eq!(sizes(&[(5, nothings(ROOM + 1))]), [4, 1]);
+    assert_eq!(sizes(&[(5, nothings(5 * ROOM))]), [4; 5]);
+    // Segments end at the ends of blocks, and blocks without commands have none.
+    let transfers = |nonce| vec![transfer(1, nonce, 2, MINA), transfer(1, nonce + 1, 3, MINA)];
+    let blocks = [
+        (5, vec![]),
+        (6, nothings(2)),
+        (6, vec![]),
+        (7, transfers(0)),
+        (9, transfers(2)),
+        (9, vec![]),
+    ];
+    assert_eq!(sizes(&blocks), [2, 4, 2, 4, 2]);
+    // The second command begins in one segment and ends in the next.
+    assert_eq!(sizes(&[(5, vec![withdrawal(1, 0, 3 * MINA), transfer(2, 0, 3, MINA)])]), [4, 2]);
+}
+
+/// A command that fails is proved up to its failure.
+#[test]
+fn failing_commands() {
+    let fails = transfer(0, 0, 1, 1_000 * MINA);
+    assert_eq!(sizes(&[(5, vec![fails.clone()])]), [2]);
+    let more = vec![fails, transfer(1, 0, 2, MINA), transfer(2, 0, 3, 1_000 * MINA)];
+    assert_eq!(sizes(&[(5, more)]), [4, 3]);
+}
+
+#[test]
+fn merges_are_a_tree_as_low_as_can_be() {
+    for (segments, depth) in [(1, 0), (2, 1), (3, 2), (4, 2), (5, 3), (8, 3), (9, 4)] {
+        let plan = crate::kit::plan(segments, 0);
+        let mut depths: BTreeMap<StatementHash, u32> = BTreeMap::new();
+        for job in plan.jobs() {
+            let below = job.previous.iter().map(|hash| depths[hash]).max().unwrap_or(0);
+            let own = u32::from(job.rule() == Rule::Merge);
+            depths.insert(job.statement, below + own);
+        }
+        assert_eq!(depths[&plan.root()], depth, "{segments} segments");
+    }
+}
+
+/// A batch without fees needs nobody to give them to.
+#[test]
+fn nobody_receives_no_fees() {
+    let (mut ledger, state) = genesis();
+    let parameters = parameters();
+    let mut builder = zeko_derive::BatchBuilder::new(&parameters, state, 0, user(50));
+    let mut block = builder.block(&mut ledger, Slot::new(5));
+    block.command(command(0, 0, 0, vec![])).unwrap();
+    block.close().unwrap();
+    let (batch, _) = builder.close(&mut ledger).unwrap();
+    let trace = record(&batch).unwrap();
+    assert_eq!(trace.fee_account.account.public_key, user(0));
+    assert_eq!(check(&batch, &trace, &Plan::new(&trace, ROOM).unwrap()), [1]);
+}
+
+/// Whoever has the batch and the accounts that it needs has the same plan, batch after batch.
+#[test]
+fn the_plan_follows_from_the_batch() {
+    let (mut ledger, state) = genesis();
+    let blocks = [(5, vec![withdrawal(0, 0, 2 * MINA)]), (7, vec![transfer(1, 0, 2, MINA)])];
+    let (batch, after) = build(&mut ledger, state, &blocks);
+    let (next, last) = build(&mut ledger, after, &[(8, vec![transfer(3, 0, 1, MINA)])]);
+
+    let (mut full, _) = genesis();
+    let inbox = (state.inbox, vec![]);
+    let mut state = state;
+    for batch in [&batch, &next] {
+        // From the bytes that the DA layer has.
+        let bytes = batch.encode().unwrap();
+        let batch = Batch::decode(&bytes, crate::kit::ERA).unwrap();
+        let mut sparse =
+            mina_ledger::ledger::SparseLedger::of(&mut full, &batch_accounts(&batch)).unwrap();
+        let (parameters, data) = (parameters(), data(&batch));
+        let (from_sparse, _) =
+            Trace::record(&mut sparse, &state, &batch, data, &parameters, &inbox, &NoProofs)
+                .unwrap();
+        let (trace, after) =
+            Trace::record(&mut full, &state, &batch, data, &parameters, &inbox, &NoProofs).unwrap();
+        state = after;
+        let [one, other] = [&trace, &from_sparse].map(|trace| Plan::new(trace, ROOM).unwrap());
+        let statements = |plan: &Plan| -> Vec<_> {
+            plan.jobs().iter().map(|job| (job.statement, job.previous.clone())).collect()
+        };
+        assert_eq!(statements(&one), statements(&other));
+        check(&batch, &trace, &one);
+        assert_eq!(full.root().unwrap(), batch.header.target_ledger);
+    }
+    assert_eq!(state, last);
+}
+
+fn refused(ledger: &mut FullLedger, batch: &Batch) -> TraceError {
+    let (mut fresh, state) = genesis();
+    let root = fresh.root().unwrap();
+    assert_eq!(ledger.root().unwrap(), root);
+    let inbox = (state.inbox, vec![]);
+    let error = Trace::record(ledger, &state, batch, data(batch), &parameters(), &inbox, &NoProofs)
+        .unwrap_err();
+    assert_eq!(ledger.root().unwrap(), root, "as it was");
+    error
+}
+
+#[test]
+fn what_has_no_rule_is_refused() {
+    let (mut ledger, state) = genesis();
+    let batch = |blocks: &[(u32, Vec<Command>)]| build(&mut genesis().0, state, blocks).0;
+    let payload = SignedCommandPayload {
+        fee: Amount::new(MINA),
+        fee_payer: user(0),
+        nonce: Default::default(),
+        valid_until: Slot::MAX,
+        memo: Memo::EMPTY,
+        body: SignedCommandBody::Payment { receiver: user(1), amount: Amount::new(MINA) },
+    };
+    let key = PrivateKey::new(mina_curves::Fq::from(500u64)).unwrap();
+    let signature = sign_payload(&payload, &key, &parameters().domain).unwrap();
+    let payment = Command::Signed(SignedCommand { payload, signature });
+    let what = "signed payments and delegations";
+    assert_eq!(
+        refused(&mut ledger, &batch(&[(5, vec![]), (5, vec![payment])])),
+        TraceError::Unsupported { block: 1, what }
+    );
+
+    // A message.
+    let parameters = parameters();
+    let mut builder = zeko_derive::BatchBuilder::new(&parameters, state, 0, user(4));
+    let mut own = genesis().0;
+    let mut block = builder.block(&mut own, Slot::new(5));
+    block.message(Err(9u64.into())).unwrap();
+    block.close().unwrap();
+    let message = builder.close(&mut own).unwrap().0;
+    let what = "messages of the L1";
+    assert_eq!(refused(&mut ledger, &message), TraceError::Unsupported { block: 0, what });
+
+    // A new account.
+    let mut new = change(AccountId::of(user(60)), SignedAmount::positive(MINA.into()));
+    new.implicit_account_creation_fee = true;
+    let pays = change(AccountId::of(user(0)), SignedAmount::negative(MINA.into()));
+    let (_, trace) = first(&[(5, vec![command(0, 0, MINA, vec![pays, new])])]);
+    let unsupported = PlanError::Unsupported { what: "new accounts" };
+    assert_eq!(Plan::new(&trace, ROOM).err(), Some(unsupported));
+
+    // Nothing.
+    let (_, trace) = first(&[(5, vec![]), (6, vec![])]);
+    assert_eq!(Plan::new(&trace, ROOM).err(), Some(PlanError::Empty));
+    let (_, trace) = first(&[(5, nothings(1))]);
+    assert_eq!(Plan::new(&trace, 0).err(), Some(PlanError::NoRoom));
+}
+
+/// An account gets a key, and an update of it has a proof, which the verifier here takes for good.
+#[test]
+fn updates_with_proofs_have_no_rule() {
+    struct Anything;
+    impl ProofVerifier for Anything {
+        fn verify(&self, _: &[ProofClaim<'_>]) -> Result<(), usize> {
+            Ok(())
+        }
+    }
+    let (mut ledger, state) = genesis();
+    let key = verification_key();
+    let proved = AuthorizationKind::Proof(key.hash());
+    let mut sets = change(AccountId::of(user(0)), SignedAmount::ZERO);
+    sets.authorization_kind = AuthorizationKind::Signature;
+    sets.use_full_commitment = true;
+    sets.update.verification_key = Some(key);
+    let mut uses = change(AccountId::of(user(0)), SignedAmount::ZERO);
+    uses.authorization_kind = proved;
+    let proof = Authorization::Proof(sample_proof());
+    let with_proof = command_with(0, 0, MINA, vec![sets, uses], &proof);
+    let (batch, _) = build(&mut genesis().0, state, &[(5, nothings(0)), (5, vec![with_proof])]);
+    let inbox = (state.inbox, vec![]);
+    let root = ledger.root().unwrap();
+    let (data, parameters) = (DataCommitment::default(), parameters());
+    let traced = Trace::record(&mut ledger, &state, &batch, data, &parameters, &inbox, &Anything);
+    let unsupported = TraceError::Unsupported { block: 1, what: "updates with proofs" };
+    assert_eq!(traced.map(|_| ()), Err(unsupported));
+    assert_eq!(ledger.root().unwrap(), root, "as it was");
+    let traced = Trace::record(&mut ledger, &state, &batch, data, &parameters, &inbox, &NoProofs);
+    assert!(matches!(traced, Err(TraceError::Execute(ExecuteError::Authorization { .. }))));
+}
+
+#[test]
+fn a_forged_batch_is_refused() {
+    let (mut ledger, state) = genesis();
+    let (batch, _) = build(&mut genesis().0, state, &[(5, vec![withdrawal(0, 0, 2 * MINA)])]);
+    let forged = |edit: &dyn Fn(&mut Batch)| {
+        let mut batch = batch.clone();
+        edit(&mut batch);
+        batch
+    };
+    let wrong = forged(&|batch| batch.header.target_ledger += mina_curves::Fp::from(1u64));
+    let error = refused(&mut ledger, &wrong);
+    assert_eq!(error, ExecuteError::Target { what: "target ledger" }.into());
+    let wrong = forged(&|batch| {
+        let entry = OutboxEntry::Refund { recipient: user(0), amount: MINA.into() };
+        batch.header.outbox_after = entry.to_fields()[0];
+    });
+    assert_eq!(refused(&mut ledger, &wrong), ExecuteError::Target { what: "outbox" }.into());
+}
