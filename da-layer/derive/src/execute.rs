@@ -636,12 +636,12 @@ impl<P: Ledger, O: BatchObserver> Run<'_, P, O> {
             }
             Item::Message(deposit, receipt) => {
                 self.check_message(block, item, deposit.action_hash())?;
-                let outcome = apply_message(&mut self.ledger, Ok(deposit), context)?;
+                let outcome = self.message(Ok(deposit), context)?;
                 (outcome.receipt == *receipt, outcome.fees)
             }
             Item::Unopened(hash) => {
                 self.check_message(block, item, *hash)?;
-                (true, apply_message(&mut self.ledger, Err(*hash), context)?.fees)
+                (true, self.message(Err(*hash), context)?.fees)
             }
         };
         if !same {
@@ -649,6 +649,17 @@ impl<P: Ledger, O: BatchObserver> Run<'_, P, O> {
         }
         self.fees = self.fees.checked_add(fees).ok_or(ExecuteError::Fees)?;
         Ok(())
+    }
+
+    fn message(
+        &mut self,
+        message: Result<&DepositAction, Fp>,
+        context: &BlockContext<'_>,
+    ) -> Result<BlockOutcome<MessageReceipt>, ExecuteError> {
+        self.observer.message(&mut self.ledger, message)?;
+        let outcome = apply_message(&mut self.ledger, message, context)?;
+        self.observer.consumed(&mut self.ledger, outcome.receipt, outcome.fees)?;
+        Ok(outcome)
     }
 
     fn command(

@@ -1,10 +1,12 @@
 //! Watching a batch while it is executed: what provers record their witnesses with.
 
+use mina_curves::Fp;
 use mina_ledger::{
     hash::CommandHashes,
     ledger::{Ledger, LedgerError},
     logic::{Observer, ZkappApplied},
-    types::{Length, Slot, ZkappCommand},
+    rollup::{DepositAction, MessageReceipt},
+    types::{Amount, Length, Slot, ZkappCommand},
 };
 
 /// Sees what a batch does, in order, on the ledger that it is done on. It cannot change anything: an
@@ -34,6 +36,29 @@ pub trait BatchObserver {
         applied: &ZkappApplied,
     ) -> Result<(), LedgerError>;
 
+    /// A message of the L1, or the hash of one that nobody has opened, is about to be consumed. What
+    /// the observer does to the ledger it must undo.
+    ///
+    /// # Errors
+    /// [`LedgerError`] stops the batch.
+    fn message<L: Ledger>(
+        &mut self,
+        ledger: &mut L,
+        message: Result<&DepositAction, Fp>,
+    ) -> Result<(), LedgerError>;
+
+    /// The message that was just seen has been consumed, and has left these fees. What the observer does
+    /// to the ledger it must undo.
+    ///
+    /// # Errors
+    /// [`LedgerError`] stops the batch.
+    fn consumed<L: Ledger>(
+        &mut self,
+        ledger: &mut L,
+        receipt: MessageReceipt,
+        fees: Amount,
+    ) -> Result<(), LedgerError>;
+
     /// The blocks have been executed; the fees are credited next.
     ///
     /// # Errors
@@ -54,6 +79,23 @@ impl BatchObserver for () {
         _: &mut L,
         (): (),
         _: &ZkappApplied,
+    ) -> Result<(), LedgerError> {
+        Ok(())
+    }
+
+    fn message<L: Ledger>(
+        &mut self,
+        _: &mut L,
+        _: Result<&DepositAction, Fp>,
+    ) -> Result<(), LedgerError> {
+        Ok(())
+    }
+
+    fn consumed<L: Ledger>(
+        &mut self,
+        _: &mut L,
+        _: MessageReceipt,
+        _: Amount,
     ) -> Result<(), LedgerError> {
         Ok(())
     }

@@ -26,4 +26,4 @@ pub use plan::{Job, JobInput, Plan, PlanError, Rule, StatementHash};
 pub use progress::{BatchError, BatchHandle, Progress, Stage};
 pub use service::{SubmitError, Worker, WorkerConfig, WorkerError, WorkerHandle, WorkerStatus};
 pub use store::StoreError;
-pub use trace::{Trace, TraceError, TracedBlock};
+pub use trace::{Trace, TraceError, TracedBlock, TracedPart};

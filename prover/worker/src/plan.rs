@@ -8,11 +8,15 @@ use mina_ledger::{
     types::{Length, Slot},
 };
 use zeko_circuits::{
-    program::{CloseInput, Merge, Point, Segment},
+    accounts::{AccountSet, AccountSetError},
+    program::{
+        AccountsInput, CloseInput, CommandsError, Creations, InboxInput, Merge, Point, Segment,
+        Sizes,
+    },
     update::{RecordedUpdate, State},
 };
 
-use crate::trace::{Trace, TraceError, TracedBlock, amount};
+use crate::trace::{Trace, TraceError, TracedBlock, TracedPart, amount};
 
 /// The hash of a statement: what its proof is known by before there is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,11 +57,16 @@ pub enum Rule {
     Merge = 1,
     /// The end of a batch.
     Close = 2,
+    /// Some messages of a block.
+    Inbox = 3,
+    /// New accounts.
+    Accounts = 4,
 }
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Commands, Self::Merge, Self::Close];
+    pub const ALL: [Self; 5] =
+        [Self::Commands, Self::Merge, Self::Close, Self::Inbox, Self::Accounts];
 
     /// What the program calls it.
     pub fn name(self) -> &'static str {
@@ -65,6 +74,8 @@ impl Rule {
             Self::Commands => "commands",
             Self::Merge => "merge",
             Self::Close => "close",
+            Self::Inbox => "inbox",
+            Self::Accounts => "accounts",
         }
     }
 }
@@ -90,6 +101,10 @@ pub enum JobInput {
         /// The updates, at least one.
         updates: Vec<RecordedUpdate>,
     },
+    /// For [`Rule::Inbox`].
+    Inbox(Box<InboxInput>),
+    /// For [`Rule::Accounts`].
+    Accounts(Box<AccountsInput>),
     /// For [`Rule::Merge`].
     Merge([Segment; 2]),
     /// For [`Rule::Close`].
@@ -103,7 +118,8 @@ pub struct Job {
     pub statement: StatementHash,
     /// What it is made from.
     pub input: JobInput,
-    /// The statements of the proofs that it rests on, in the rule's order.
+    /// The statements of the proofs that it rests on, in the rule's order; fewer than the rule has
+    /// places for where there is nothing to show.
     pub previous: Vec<StatementHash>,
 }
 
@@ -113,6 +129,8 @@ impl Job {
         match &self.input {
             JobInput::Commands { .. } => Rule::Commands,
             JobInput::Merge(_) => Rule::Merge,
+            JobInput::Inbox(_) => Rule::Inbox,
+            JobInput::Accounts(_) => Rule::Accounts,
             JobInput::Close(_) => Rule::Close,
         }
     }
@@ -122,18 +140,18 @@ impl Job {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlanError {
-    /// Proofs with room for no updates.
-    #[error("a proof must have room for an account update")]
+    /// Proofs with room for nothing.
+    #[error("a proof must have room for one account update, message and new account")]
     NoRoom,
     /// Nothing happens in the batch, so there is nothing that its end could rest on.
-    #[error("a batch without commands cannot be proved")]
+    #[error("a batch in which nothing happens cannot be proved")]
     Empty,
-    /// The program has no rule for something that the batch does.
-    #[error("there is no rule that proves {what}")]
-    Unsupported {
-        /// What.
-        what: &'static str,
-    },
+    /// A new account that is in the set of accounts: the set is not that before the batch.
+    #[error(transparent)]
+    Accounts(#[from] AccountSetError),
+    /// Messages that were recorded for other proofs.
+    #[error(transparent)]
+    Messages(#[from] CommandsError),
     /// The trace contradicts itself.
     #[error("two parts of the batch do not follow each other: {statement}")]
     Order {
@@ -154,22 +172,29 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The plan for a batch with proofs of up to `room` account updates: `commands`, then a tree of
-    /// `merge`s over them, then `close`.
+    /// The plan for a batch: `commands` and `inbox`, then a tree of `merge`s over them, `accounts` one
+    /// behind the other, then `close`. `set` is the set of accounts before the batch, and then that
+    /// behind it.
     ///
-    /// A segment is filled across the ends of commands, not across those of blocks; blocks without
-    /// commands have none. The tree is as low as can be: n segments need ⌈log₂ n⌉ levels.
+    /// A segment is filled across the ends of commands, not across those of blocks; blocks in which
+    /// nothing happens have none. The tree is as low as can be: n segments need ⌈log₂ n⌉ levels.
     ///
     /// # Errors
-    /// [`PlanError`].
-    pub fn new(trace: &Trace, room: usize) -> Result<Self, PlanError> {
-        if room == 0 {
+    /// [`PlanError`]: the set is then as it was.
+    pub fn new(trace: &Trace, set: &mut AccountSet) -> Result<Self, PlanError> {
+        let Sizes { updates, messages, accounts } = trace.sizes;
+        if [updates, messages, accounts].contains(&0) {
             return Err(PlanError::NoRoom);
         }
+        let len = set.len();
+        Self::of_trace(trace, set).inspect_err(|_| set.truncate(len))
+    }
+
+    fn of_trace(trace: &Trace, set: &mut AccountSet) -> Result<Self, PlanError> {
         let mut jobs = Vec::new();
         let mut level = Vec::new();
         for block in &trace.blocks {
-            for (segment, job) in segments(trace.chain, block, room)? {
+            for (segment, job) in segments(trace, block)? {
                 level.push(segment);
                 jobs.push(Arc::new(job));
             }
@@ -190,7 +215,16 @@ impl Plan {
             level = joined;
         }
         let segment = level.first().copied().ok_or(PlanError::Empty)?;
-        let (statement, job) = close(trace, segment)?;
+        let mut creations = Creations::none(set.root());
+        let mut shown = None;
+        for input in AccountsInput::of_batch(set, &trace.entries, trace.sizes.accounts)? {
+            creations = *input.creations();
+            let statement = StatementHash(creations.digest());
+            let previous = shown.replace(statement).into_iter().collect();
+            let input = JobInput::Accounts(input.into());
+            jobs.push(Arc::new(Job { statement, input, previous }));
+        }
+        let (statement, job) = close(trace, segment, creations, shown)?;
         let root = job.statement;
         jobs.push(Arc::new(job));
         Ok(Self { jobs, root, statement })
@@ -217,23 +251,37 @@ fn point(state: &State, block: &TracedBlock) -> Result<Point, TraceError> {
 }
 
 /// The segments of a block.
-fn segments(
-    chain: ChainId,
-    block: &TracedBlock,
-    room: usize,
-) -> Result<Vec<(Segment, Job)>, PlanError> {
-    let mut chunks = block.updates.chunks(room).peekable();
+fn segments(trace: &Trace, block: &TracedBlock) -> Result<Vec<(Segment, Job)>, PlanError> {
+    let (chain, sizes) = (trace.chain, trace.sizes);
+    let TracedBlock { height, slot, .. } = *block;
     let mut segments = Vec::new();
-    while let Some(chunk) = chunks.next() {
-        let Some(first) = chunk.first() else { break };
-        let next = chunks.peek().and_then(|next| next.first());
-        let end = next.map_or(&block.end, |next| &next.before);
-        let (source, target) = (point(&first.before, block)?, point(end, block)?);
+    let mut add = |source: &State, target: &State, input| -> Result<(), PlanError> {
+        let (source, target) = (point(source, block)?, point(target, block)?);
         let segment = Segment { chain, source, target };
-        let TracedBlock { height, slot, .. } = *block;
-        let input = JobInput::Commands { chain, height, slot, updates: chunk.to_vec() };
         let statement = StatementHash(segment.digest());
         segments.push((segment, Job { statement, input, previous: Vec::new() }));
+        Ok(())
+    };
+    for part in &block.parts {
+        match part {
+            TracedPart::Commands { updates, end } => {
+                let mut chunks = updates.chunks(sizes.updates).peekable();
+                while let Some(chunk) = chunks.next() {
+                    let Some(first) = chunk.first() else { break };
+                    let next = chunks.peek().and_then(|next| next.first());
+                    let end = next.map_or(end, |next| &next.before);
+                    let updates = chunk.to_vec();
+                    let input = JobInput::Commands { chain, height, slot, updates };
+                    add(&first.before, end, input)?;
+                }
+            }
+            TracedPart::Messages(inbox) => {
+                let recorded = inbox.clone();
+                let rules = &trace.rules;
+                let input = InboxInput::new(chain, height, slot, recorded, rules, sizes.messages)?;
+                add(&inbox.before, &inbox.after, JobInput::Inbox(input.into()))?;
+            }
+        }
     }
     Ok(segments)
 }
@@ -250,10 +298,12 @@ fn merge(first: &Segment, second: &Segment) -> Result<(Segment, Job), PlanError>
     Ok((whole, job))
 }
 
-fn close(trace: &Trace, segment: Segment) -> Result<(BatchStatement, Job), PlanError> {
-    if segment.target.accounts != Fp::default() {
-        return Err(PlanError::Unsupported { what: "new accounts" });
-    }
+fn close(
+    trace: &Trace,
+    segment: Segment,
+    creations: Creations,
+    shown: Option<StatementHash>,
+) -> Result<(BatchStatement, Job), PlanError> {
     let ends = trace.blocks.first().zip(trace.blocks.last());
     let (first, last) = ends.ok_or(PlanError::Empty)?;
     let input = CloseInput {
@@ -263,12 +313,13 @@ fn close(trace: &Trace, segment: Segment) -> Result<(BatchStatement, Job), PlanE
         fee_account: trace.fee_account.clone(),
         blocks: trace.block_hashes,
         slots: [first.slot, last.slot],
+        creations,
     };
     let statement = input.statement(trace.ledger, trace.era);
     let job = Job {
         statement: StatementHash(statement.digest()),
         input: JobInput::Close(input.into()),
-        previous: vec![StatementHash(segment.digest())],
+        previous: [StatementHash(segment.digest())].into_iter().chain(shown).collect(),
     };
     Ok((statement, job))
 }

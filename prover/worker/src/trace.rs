@@ -5,15 +5,15 @@ use mina_ledger::{
     hash::CommandHashes,
     ledger::{Ledger, LedgerError, Mask},
     logic::{Observer, ProofVerifier, UpdateRecord, ZkappApplied},
-    rollup::{ChainId, DataCommitment, Hashed, bridge_id},
+    rollup::{ChainId, DataCommitment, DepositAction, MessageReceipt, bridge_id},
     types::{
         AccountId, Amount, AuthorizationKind, Era, Length, PublicKey, SignedAmount, Slot,
         ZkappCommand,
     },
 };
 use zeko_circuits::{
-    program::Opening,
-    update::{NewAccount, RecordedUpdate, Recorder, State},
+    program::{InboxRecorder, Message, Opening, RecordedInbox, Sizes},
+    update::{NewAccount, RecordedUpdate, Recorder, Rules, State},
 };
 use zeko_derive::{
     Batch, BatchObserver, ChainParameters, ChainState, Command, ExecuteError, InboxView, Item,
@@ -50,11 +50,23 @@ pub struct TracedBlock {
     pub height: Length,
     /// Its slot.
     pub slot: Slot,
-    /// The updates of its commands, each with the state before it; of a command that failed, those up
-    /// to the first failure.
-    pub updates: Vec<RecordedUpdate>,
-    /// The state after it, between commands.
-    pub end: State,
+    /// What it does, in order.
+    pub parts: Vec<TracedPart>,
+}
+
+/// Commands or messages that follow each other in a block.
+#[derive(Clone, Debug)]
+pub enum TracedPart {
+    /// Commands.
+    Commands {
+        /// Their updates, each with the state before it; of a command that failed, those up to the
+        /// first failure.
+        updates: Vec<RecordedUpdate>,
+        /// The state after them, between commands.
+        end: State,
+    },
+    /// No more messages than a proof has room for.
+    Messages(RecordedInbox),
 }
 
 /// A batch with what it did.
@@ -64,8 +76,14 @@ pub struct Trace {
     pub era: Era,
     /// The chain.
     pub chain: ChainId,
-    /// The blocks, also those without commands.
+    /// What the circuits are made for.
+    pub rules: Rules,
+    /// How much the proofs have room for that it was recorded for.
+    pub sizes: Sizes,
+    /// The blocks, also those in which nothing happens.
     pub blocks: Vec<TracedBlock>,
+    /// The list of new accounts.
+    pub entries: Vec<NewAccount>,
     /// The bridge account in the ledger before the batch.
     pub bridge_before: Opening,
     /// The bridge account before the fees are credited.
@@ -89,6 +107,7 @@ impl Trace {
     ///
     /// # Errors
     /// [`TraceError`]: the ledger is then unchanged.
+    #[allow(clippy::too_many_arguments)] // those of executing it, and for which proofs
     pub fn record<L: Ledger>(
         ledger: &mut L,
         state: &ChainState,
@@ -97,15 +116,25 @@ impl Trace {
         parameters: &ChainParameters,
         inbox: &dyn InboxView,
         proofs: &dyn ProofVerifier,
+        sizes: Sizes,
     ) -> Result<(Self, ChainState), TraceError> {
         supported(batch)?;
         let mut mask = Mask::new(&mut *ledger);
         let root = mask.root()?;
         let mut tracer = Tracer {
+            rules: Rules {
+                domain: parameters.domain.clone(),
+                account_creation_fee: parameters.account_creation_fee,
+                bridge: Some(parameters.bridge),
+            },
+            room: sizes.messages.max(1),
             state: State { ledger: root, ..State::default() },
             blocks: Vec::new(),
+            entries: Vec::new(),
+            inbox: None,
             fee_recipient: batch.header.fee_recipient,
-            payer: None,
+            known: None,
+            credited: None,
             closing: None,
         };
         let bridge_before = open(&mut mask, &bridge_id())?;
@@ -120,17 +149,20 @@ impl Trace {
             proofs,
             &mut tracer,
         )?;
-        let Tracer { blocks, closing, .. } = tracer;
+        let Tracer { rules, blocks, entries, closing, .. } = tracer;
         proofless(&blocks)?;
         let Some([bridge_after, fee_account]) = closing else {
-            // Without commands and without the recipient of fees.
-            return Err(TraceError::Unsupported { block: 0, what: "a batch without commands" });
+            // Nothing was paid for, nobody was credited, and there is no recipient of fees.
+            return Err(TraceError::Unsupported { block: 0, what: "a batch without accounts" });
         };
         mask.commit()?;
         let trace = Self {
             era,
             chain: parameters.chain,
+            rules,
+            sizes,
             blocks,
+            entries,
             bridge_before,
             bridge_after,
             fee_account,
@@ -146,9 +178,10 @@ fn supported(batch: &Batch) -> Result<(), TraceError> {
     for (block, content) in batch.blocks.iter().enumerate() {
         for item in &content.items {
             let what = match item {
-                Item::Command(Command::Zkapp(_), _) => continue,
                 Item::Command(Command::Signed(_), _) => "signed payments and delegations",
-                Item::Message(..) | Item::Unopened(_) => "messages of the L1",
+                Item::Command(Command::Zkapp(_), _) | Item::Message(..) | Item::Unopened(_) => {
+                    continue;
+                }
             };
             return Err(TraceError::Unsupported { block, what });
         }
@@ -161,7 +194,11 @@ fn proofless(blocks: &[TracedBlock]) -> Result<(), TraceError> {
     let is_proved = |update: &RecordedUpdate| {
         matches!(update.witness.body.authorization_kind, AuthorizationKind::Proof(_))
     };
-    match blocks.iter().position(|block| block.updates.iter().any(is_proved)) {
+    let has_proved = |part: &TracedPart| match part {
+        TracedPart::Commands { updates, .. } => updates.iter().any(is_proved),
+        TracedPart::Messages(_) => false,
+    };
+    match blocks.iter().position(|block| block.parts.iter().any(has_proved)) {
         Some(block) => Err(TraceError::Unsupported { block, what: "updates with proofs" }),
         None => Ok(()),
     }
@@ -184,12 +221,20 @@ pub(crate) fn amount(fees: Fp) -> Result<Amount, TraceError> {
 
 /// Records a batch while it is executed.
 struct Tracer {
+    rules: Rules,
+    /// Messages of a proof.
+    room: usize,
     /// Between commands.
     state: State,
     blocks: Vec<TracedBlock>,
+    entries: Vec<NewAccount>,
+    /// Messages that follow each other, as far as a proof has room for them.
+    inbox: Option<InboxRecorder>,
     fee_recipient: PublicKey,
-    /// Who paid for some command.
-    payer: Option<AccountId>,
+    /// Who paid for some command or was credited, and so has an account.
+    known: Option<AccountId>,
+    /// Who the message under way is for.
+    credited: Option<AccountId>,
     /// The bridge account and the one that fees go to, before they do.
     closing: Option<[Opening; 2]>,
 }
@@ -210,12 +255,22 @@ impl Observer for Recording<'_> {
     }
 }
 
+impl Tracer {
+    /// What comes next is no message, or is for another proof.
+    fn end_messages(&mut self) {
+        let Some((inbox, block)) = self.inbox.take().zip(self.blocks.last_mut()) else { return };
+        let recorded = inbox.finish();
+        self.entries.extend(&recorded.entries);
+        block.parts.push(TracedPart::Messages(recorded));
+    }
+}
+
 impl BatchObserver for Tracer {
     type Command<'c> = Recording<'c>;
 
     fn block(&mut self, height: Length, slot: Slot) {
-        let end = self.state;
-        self.blocks.push(TracedBlock { height, slot, updates: Vec::new(), end });
+        self.end_messages();
+        self.blocks.push(TracedBlock { height, slot, parts: Vec::new() });
     }
 
     fn command<'c>(
@@ -223,6 +278,7 @@ impl BatchObserver for Tracer {
         command: &'c ZkappCommand,
         hashes: &'c CommandHashes,
     ) -> Recording<'c> {
+        self.end_messages();
         let payer = AccountId::of(command.fee_payer.body.public_key);
         Recording { recorder: Recorder::new(command, hashes, self.state), payer }
     }
@@ -234,25 +290,67 @@ impl BatchObserver for Tracer {
         applied: &ZkappApplied,
     ) -> Result<(), LedgerError> {
         let magnitude = |amount: SignedAmount| Fp::from(amount.magnitude.get());
-        self.payer = Some(seen.payer);
+        self.known = Some(seen.payer);
+        let recorded = seen.recorder.finish(applied.failures.is_some());
         let state = &mut self.state;
         state.ledger = ledger.root()?;
         state.fees += magnitude(applied.fee_excess) + magnitude(applied.supply_increase);
-        for id in &applied.created {
-            state.accounts = NewAccount { others: state.accounts, id: *id }.digest();
-        }
+        state.accounts = recorded.accounts;
+        self.entries.extend(recorded.entries);
         if let Some(block) = self.blocks.last_mut() {
-            block.updates.extend(seen.recorder.into_updates());
-            block.end = self.state;
+            match block.parts.last_mut() {
+                Some(TracedPart::Commands { updates, end }) => {
+                    updates.extend(recorded.updates);
+                    *end = self.state;
+                }
+                _ => block
+                    .parts
+                    .push(TracedPart::Commands { updates: recorded.updates, end: self.state }),
+            }
+        }
+        Ok(())
+    }
+
+    fn message<L: Ledger>(
+        &mut self,
+        ledger: &mut L,
+        message: Result<&DepositAction, Fp>,
+    ) -> Result<(), LedgerError> {
+        if self.inbox.as_ref().is_some_and(|inbox| inbox.len() == self.room) {
+            self.end_messages();
+        }
+        let slot = self.blocks.last().map_or(Slot::ZERO, |block| block.slot);
+        let inbox = match &mut self.inbox {
+            Some(inbox) => inbox,
+            none => none.insert(InboxRecorder::new(ledger, self.rules.clone(), slot, self.state)?),
+        };
+        if let Ok(deposit) = message {
+            self.credited = Some(AccountId::of(deposit.recipient));
+        }
+        inbox.before(ledger, message.map_or_else(Message::Unopened, |d| Message::Deposit(*d)))
+    }
+
+    fn consumed<L: Ledger>(
+        &mut self,
+        ledger: &mut L,
+        receipt: MessageReceipt,
+        fees: Amount,
+    ) -> Result<(), LedgerError> {
+        let Some(inbox) = &mut self.inbox else { return Ok(()) };
+        inbox.after(ledger, receipt, fees)?;
+        self.state = *inbox.state();
+        if receipt == MessageReceipt::Fulfilled {
+            self.known = self.credited.take().or(self.known.take());
         }
         Ok(())
     }
 
     fn closing<L: Ledger>(&mut self, ledger: &mut L) -> Result<(), LedgerError> {
+        self.end_messages();
         let bridge = bridge_id();
         let recipient = Some(AccountId::of(self.fee_recipient));
         // Nothing is credited to the recipient if there are no fees, so it need not exist.
-        for id in [recipient, self.payer].into_iter().flatten() {
+        for id in [recipient, self.known].into_iter().flatten() {
             if id.public_key.x != bridge.public_key.x && ledger.location(&id)?.is_some() {
                 self.closing = Some([open(ledger, &bridge)?, open(ledger, &id)?]);
                 break;

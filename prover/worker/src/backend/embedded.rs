@@ -78,11 +78,22 @@ impl Embedded {
 }
 
 fn memory(rollup: &Rollup, rule: Rule) -> u64 {
-    let Rollup { program, commands, merge, close, .. } = rollup;
+    let Rollup { program, commands, inbox, merge, accounts, close, .. } = rollup;
     match rule {
         Rule::Commands => program.proving_memory(*commands),
         Rule::Merge => program.proving_memory(*merge),
         Rule::Close => program.proving_memory(*close),
+        Rule::Inbox => program.proving_memory(*inbox),
+        Rule::Accounts => program.proving_memory(*accounts),
+    }
+}
+
+/// How many proofs one of a rule rests on at most.
+fn places(rule: Rule) -> usize {
+    match rule {
+        Rule::Commands | Rule::Inbox => 0,
+        Rule::Accounts => 1,
+        Rule::Merge | Rule::Close => 2,
     }
 }
 
@@ -93,8 +104,10 @@ fn prove(
     previous: &[Arc<ProvedStatement>],
 ) -> Result<ProvedStatement, BackendError> {
     let failed = |error: ProveError| BackendError::Failed { reason: error.to_string() };
-    let previous: Vec<_> =
+    let mut previous: Vec<_> =
         previous.iter().map(|proof| Some(ProvedStatement::clone(proof))).collect();
+    // The program checks that only such places are empty in which there is nothing to show.
+    previous.resize(places(job.rule()), None);
     let program = &rollup.program;
     match &job.input {
         JobInput::Commands { chain, height, slot, updates } => {
@@ -102,6 +115,12 @@ fn prove(
                 .commands_input(*chain, *height, *slot, updates.clone())
                 .map_err(|error| BackendError::Failed { reason: error.to_string() })?;
             program.prove_trusting(rollup.commands, input, &previous, &mut OsRng)
+        }
+        JobInput::Inbox(input) => {
+            program.prove_trusting(rollup.inbox, input.as_ref().clone(), &previous, &mut OsRng)
+        }
+        JobInput::Accounts(input) => {
+            program.prove_trusting(rollup.accounts, input.as_ref().clone(), &previous, &mut OsRng)
         }
         JobInput::Merge(segments) => {
             program.prove_trusting(rollup.merge, *segments, &previous, &mut OsRng)

@@ -103,9 +103,17 @@ impl InboxRecorder {
         Ok(())
     }
 
-    /// Sees what became of the message, and the fees that it left.
-    pub fn after(&mut self, receipt: MessageReceipt, fees: Amount) {
-        let Some((message, created)) = self.pending.take() else { return };
+    /// Sees what became of the message, and the fees that it left. The ledger comes back as it was.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn after<L: Ledger + ?Sized>(
+        &mut self,
+        ledger: &mut L,
+        receipt: MessageReceipt,
+        fees: Amount,
+    ) -> Result<(), LedgerError> {
+        let Some((message, created)) = self.pending.take() else { return Ok(()) };
         let RecordedInbox { after, messages, entries, .. } = &mut self.recorded;
         let list = after.accounts;
         let fails = receipt != MessageReceipt::Fulfilled;
@@ -115,20 +123,22 @@ impl InboxRecorder {
         }
         after.fees += Fp::from(fees.get());
         messages.push(message);
+        let current = bridge(ledger)?;
+        ledger.set(self.recorded.bridge.account.clone())?;
+        self.recorded.bridge_path = ledger.path(Location::new(0))?;
+        ledger.set(current)?;
+        self.recorded.after.ledger = ledger.root()?;
+        Ok(())
     }
 
-    /// Ends with the ledger behind the last message, which comes back as it was.
-    ///
-    /// # Errors
-    /// [`LedgerError`].
-    pub fn finish<L: Ledger + ?Sized>(self, ledger: &mut L) -> Result<RecordedInbox, LedgerError> {
-        let mut recorded = self.recorded;
-        let current = bridge(ledger)?;
-        ledger.set(recorded.bridge.account.clone())?;
-        recorded.bridge_path = ledger.path(Location::new(0))?;
-        ledger.set(current)?;
-        recorded.after.ledger = ledger.root()?;
-        Ok(recorded)
+    /// The state behind the last message.
+    pub fn state(&self) -> &State {
+        &self.recorded.after
+    }
+
+    /// What has been recorded.
+    pub fn finish(self) -> RecordedInbox {
+        self.recorded
     }
 
     /// Whether the recipient's account decides what becomes of a message.
@@ -168,11 +178,10 @@ impl RecordedInbox {
             // Both are far below 2^64.
             let created = outcome.supply_increase.magnitude;
             let fees = outcome.fee.checked_add(created).unwrap_or(outcome.fee);
-            recorder.after(outcome.receipt, fees);
+            recorder.after(&mut ledger, outcome.receipt, fees)?;
         }
-        let recorded = recorder.finish(&mut ledger)?;
         ledger.commit()?;
-        Ok(recorded)
+        Ok(recorder.finish())
     }
 }
 
