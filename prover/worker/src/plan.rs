@@ -106,7 +106,7 @@ pub enum JobInput {
     /// For [`Rule::Accounts`].
     Accounts(Box<AccountsInput>),
     /// For [`Rule::Merge`].
-    Merge([Segment; 2]),
+    Merge(Box<[Segment; 2]>),
     /// For [`Rule::Close`].
     Close(Box<CloseInput>),
 }
@@ -292,7 +292,7 @@ fn merge(first: &Segment, second: &Segment) -> Result<(Segment, Job), PlanError>
     let whole = Merge::join(first, second).ok_or(PlanError::Order { statement })?;
     let job = Job {
         statement: StatementHash(whole.digest()),
-        input: JobInput::Merge([*first, *second]),
+        input: JobInput::Merge([*first, *second].into()),
         previous: statements.into(),
     };
     Ok((whole, job))

@@ -104,11 +104,8 @@ impl BatchHandle {
         self.reports.borrow().progress
     }
 
-    /// Waits for news; `None` once there will be none.
+    /// Waits for news; `None` once the last has been told.
     pub async fn changed(&mut self) -> Option<Progress> {
-        if self.reports.borrow_and_update().outcome.is_some() && !self.reports.has_changed().ok()? {
-            return None;
-        }
         self.reports.changed().await.ok()?;
         Some(self.reports.borrow_and_update().progress)
     }

@@ -123,7 +123,7 @@ fn prove(
             program.prove_trusting(rollup.accounts, input.as_ref().clone(), &previous, &mut OsRng)
         }
         JobInput::Merge(segments) => {
-            program.prove_trusting(rollup.merge, *segments, &previous, &mut OsRng)
+            program.prove_trusting(rollup.merge, **segments, &previous, &mut OsRng)
         }
         JobInput::Close(input) => {
             program.prove_trusting(rollup.close, input.as_ref().clone(), &previous, &mut OsRng)

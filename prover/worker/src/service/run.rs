@@ -182,7 +182,7 @@ impl Run {
             Event::Proved { statement, rule, result } => match result {
                 Ok((proof, seconds)) => self.done(statement, rule, &proof, seconds),
                 Err(ProofError::Backend(error)) => {
-                    self.failed(statement, rule, error);
+                    self.failed(statement, rule, &error);
                     Ok(())
                 }
                 Err(ProofError::Store(error)) => Err(error.into()),
@@ -219,7 +219,7 @@ impl Run {
         self.remove_unused()
     }
 
-    fn failed(&mut self, statement: StatementHash, rule: Rule, error: BackendError) {
+    fn failed(&mut self, statement: StatementHash, rule: Rule, error: &BackendError) {
         let attempts = self.schedule.attempts(statement);
         let reason = error.to_string();
         if matches!(error, BackendError::Transient { .. }) && attempts < self.config.attempts {

@@ -68,7 +68,7 @@ fn check(batch: &Batch, trace: &Trace, plan: &Plan) -> Vec<usize> {
                 segment_of(trace, job.statement, own[0].before)
             }
             JobInput::Merge(segments) => {
-                assert_eq!(before, segments);
+                assert_eq!(before, **segments);
                 Merge::join(&segments[0], &segments[1]).unwrap()
             }
             JobInput::Close(input) => {

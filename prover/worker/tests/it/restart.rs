@@ -7,8 +7,11 @@ use zeko_worker::{Plan, StatementHash, WorkerConfig};
 
 use crate::kit::{Counting, config, plan, start, start_with, stop};
 
-/// The store's entries of proofs: key and value.
-fn entries(dir: &Path) -> (sled::Db, Vec<(Vec<u8>, Vec<u8>)>) {
+/// Key and value.
+type Entry = (Vec<u8>, Vec<u8>);
+
+/// The store's entries of proofs.
+fn entries(dir: &Path) -> (sled::Db, Vec<Entry>) {
     let db = sled::open(dir.join("proofs")).unwrap();
     let is_proof = |key: &[u8]| matches!(key.first(), Some(b'p' | b'b'));
     let all = db.iter().map(Result::unwrap).map(|(key, value)| (key.to_vec(), value.to_vec()));
@@ -56,7 +59,7 @@ async fn nothing_is_proved_twice() {
 /// no proofs at all are made again; the rest is not.
 #[tokio::test]
 async fn damaged_proofs_are_made_again() {
-    type Damage = fn(&mut Vec<(Vec<u8>, Vec<u8>)>);
+    type Damage = fn(&mut Vec<Entry>);
     let damages: [Damage; 8] = [
         |entries| entries[1].1[0] ^= 1,
         |entries| entries[1].1[1] ^= 1,
