@@ -10,8 +10,8 @@ use mina_ledger::{
 use zeko_circuits::{
     accounts::{AccountSet, AccountSetError},
     program::{
-        AccountsInput, CloseInput, CommandsError, Creations, InboxInput, Merge, Point, Segment,
-        Sizes,
+        AccountsInput, CloseInput, CommandsError, Creations, InboxInput, Merge, Point,
+        RecordedInbox, Segment, Sizes,
     },
     update::{RecordedUpdate, State},
 };
@@ -269,14 +269,14 @@ fn segments(trace: &Trace, block: &TracedBlock) -> Result<Vec<(Segment, Job)>, P
                 while let Some(chunk) = chunks.next() {
                     let Some(first) = chunk.first() else { break };
                     let next = chunks.peek().and_then(|next| next.first());
-                    let end = next.map_or(end, |next| &next.before);
+                    let end = next.map_or(end.as_ref(), |next| &next.before);
                     let updates = chunk.to_vec();
                     let input = JobInput::Commands { chain, height, slot, updates };
                     add(&first.before, end, input)?;
                 }
             }
             TracedPart::Messages(inbox) => {
-                let recorded = inbox.clone();
+                let recorded = RecordedInbox::clone(inbox);
                 let rules = &trace.rules;
                 let input = InboxInput::new(chain, height, slot, recorded, rules, sizes.messages)?;
                 add(&inbox.before, &inbox.after, JobInput::Inbox(input.into()))?;

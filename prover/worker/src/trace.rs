@@ -63,10 +63,10 @@ pub enum TracedPart {
         /// first failure.
         updates: Vec<RecordedUpdate>,
         /// The state after them, between commands.
-        end: State,
+        end: Box<State>,
     },
     /// No more messages than a proof has room for.
-    Messages(RecordedInbox),
+    Messages(Box<RecordedInbox>),
 }
 
 /// A batch with what it did.
@@ -261,7 +261,7 @@ impl Tracer {
         let Some((inbox, block)) = self.inbox.take().zip(self.blocks.last_mut()) else { return };
         let recorded = inbox.finish();
         self.entries.extend(&recorded.entries);
-        block.parts.push(TracedPart::Messages(recorded));
+        block.parts.push(TracedPart::Messages(recorded.into()));
     }
 }
 
@@ -301,11 +301,12 @@ impl BatchObserver for Tracer {
             match block.parts.last_mut() {
                 Some(TracedPart::Commands { updates, end }) => {
                     updates.extend(recorded.updates);
-                    *end = self.state;
+                    **end = self.state;
                 }
-                _ => block
-                    .parts
-                    .push(TracedPart::Commands { updates: recorded.updates, end: self.state }),
+                _ => block.parts.push(TracedPart::Commands {
+                    updates: recorded.updates,
+                    end: self.state.into(),
+                }),
             }
         }
         Ok(())

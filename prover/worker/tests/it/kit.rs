@@ -18,7 +18,10 @@ use mina_ledger::{
     hash::command_hashes,
     ledger::FullLedger,
     logic::NoProofs,
-    rollup::{BridgeParameters, ChainId, DataCommitment, OutboxEntry, bridge_account, bridge_id},
+    rollup::{
+        BridgeParameters, ChainId, DataCommitment, DepositAction, OutboxEntry, bridge_account,
+        bridge_id,
+    },
     signature::sign_zkapp_command,
     types::{
         Account, AccountId, AccountUpdate, Amount, Authorization, AuthorizationKind, Body,
@@ -29,7 +32,7 @@ use mina_ledger::{
 use pickles::{Proof, ProofFile, ProvedStatement};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use zeko_circuits::update::Rules;
+use zeko_circuits::{accounts::AccountSet, program::Sizes, update::Rules};
 use zeko_derive::{Batch, BatchBuilder, ChainParameters, ChainState, Command};
 use zeko_worker::{
     Backend, BackendError, Job, Limits, Plan, Rule, StatementHash, Trace, TraceError, Worker,
@@ -40,6 +43,8 @@ pub(crate) const MINA: u64 = 1_000_000_000;
 
 /// Updates of a proof.
 pub(crate) const ROOM: usize = 4;
+
+pub(crate) const SIZES: Sizes = Sizes { updates: ROOM, messages: 2, accounts: 1 };
 
 pub(crate) const ERA: Era = Era::Berkeley;
 
@@ -179,12 +184,57 @@ pub(crate) fn data(batch: &Batch) -> DataCommitment {
     DataCommitment::new(&batch.encode().unwrap())
 }
 
+/// What happens in a block.
+pub(crate) enum Happens {
+    Command(Command),
+    Message(Result<DepositAction, Fp>),
+}
+
+/// A batch of blocks in which commands are carried out and messages consumed.
+pub(crate) fn mixed(blocks: Vec<(u32, Vec<Happens>)>) -> (Batch, Trace) {
+    let (mut ledger, state) = genesis();
+    let parameters = parameters();
+    let mut builder = BatchBuilder::new(&parameters, state, 0, user(4));
+    for (slot, items) in blocks {
+        let mut block = builder.block(&mut ledger, Slot::new(slot));
+        for item in items {
+            match item {
+                Happens::Command(command) => block.command(command).map(|_| ()).unwrap(),
+                Happens::Message(message) => block.message(message).unwrap(),
+            }
+        }
+        block.close().unwrap();
+    }
+    let (batch, _) = builder.close(&mut ledger).unwrap();
+    let trace = record(&batch).unwrap();
+    (batch, trace)
+}
+
+/// A deposit for user `to`.
+pub(crate) fn deposit(to: u64, amount: u64) -> DepositAction {
+    let (recipient, refund_to) = (user(to), user(0));
+    DepositAction { recipient, amount: amount.into(), timeout: Slot::MAX, refund_to }
+}
+
+/// The inbox of the L1: to a new account, to another that cannot pay for it, and to one that exists.
+pub(crate) fn deposits() -> Vec<Fp> {
+    [deposit(70, 3 * MINA), deposit(71, 1), deposit(1, MINA)].map(|d| d.action_hash()).into()
+}
+
 /// What a batch after genesis did.
 pub(crate) fn record(batch: &Batch) -> Result<Trace, TraceError> {
     let (mut ledger, state) = genesis();
-    let inbox = (state.inbox, vec![]);
-    let traced =
-        Trace::record(&mut ledger, &state, batch, data(batch), &parameters(), &inbox, &NoProofs);
+    let inbox = (state.inbox, deposits());
+    let traced = Trace::record(
+        &mut ledger,
+        &state,
+        batch,
+        data(batch),
+        &parameters(),
+        &inbox,
+        &NoProofs,
+        SIZES,
+    );
     traced.map(|(trace, _)| trace)
 }
 
@@ -202,7 +252,18 @@ pub(crate) fn plan(segments: usize, salt: u64) -> Plan {
     let mut commands = vec![command(0, 0, FEE + salt, vec![])];
     commands.extend((1..count).map(|nonce| nothing(0, nonce)));
     let (_, trace) = first(&[(5, commands)]);
-    Plan::new(&trace, ROOM).unwrap()
+    plan_of(&trace)
+}
+
+/// The set of accounts at genesis.
+pub(crate) fn accounts() -> AccountSet {
+    let ids: Vec<_> = genesis().0.accounts().iter().map(Account::id).collect();
+    AccountSet::new(&ids).unwrap()
+}
+
+/// The plan of the first batch.
+pub(crate) fn plan_of(trace: &Trace) -> Plan {
+    Plan::new(trace, &mut accounts()).unwrap()
 }
 
 /// A proof of something else, as bytes of the right shape.
@@ -226,7 +287,7 @@ pub(crate) fn sample_proof() -> mina_ledger::types::Proof {
 pub(crate) fn memory(rule: Rule) -> u64 {
     match rule {
         Rule::Commands => 40,
-        Rule::Merge | Rule::Close => 15,
+        Rule::Merge | Rule::Close | Rule::Inbox | Rule::Accounts => 15,
     }
 }
 

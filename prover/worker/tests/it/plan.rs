@@ -8,20 +8,21 @@ use mina_ledger::{
     rollup::{DataCommitment, Hashed, OutboxEntry},
     signature::sign_payload,
     types::{
-        AccountId, Amount, Authorization, AuthorizationKind, Memo, PrivateKey, SignedAmount,
-        SignedCommand, SignedCommandBody, SignedCommandPayload, Slot,
+        AccountId, Amount, Authorization, AuthorizationKind, Length, Memo, PrivateKey,
+        SignedAmount, SignedCommand, SignedCommandBody, SignedCommandPayload, Slot,
     },
 };
 use zeko_circuits::{
-    program::{Merge, Segment},
+    program::{Creations, Merge, Segment},
     update::State,
 };
-use zeko_derive::{Batch, Command, ExecuteError, batch_accounts};
-use zeko_worker::{JobInput, Plan, PlanError, Rule, StatementHash, Trace, TraceError};
+use zeko_derive::{Batch, Command, ExecuteError, Item, batch_accounts};
+use zeko_worker::{JobInput, Plan, PlanError, Rule, StatementHash, Trace, TraceError, TracedPart};
 
 use crate::kit::{
-    MINA, ROOM, build, change, command, command_with, data, first, genesis, nothing, parameters,
-    record, sample_proof, transfer, user, verification_key, withdrawal,
+    Happens, MINA, ROOM, SIZES, accounts, build, change, command, command_with, data, deposit,
+    first, genesis, mixed, nothing, parameters, plan_of, record, sample_proof, transfer, user,
+    verification_key, withdrawal,
 };
 
 /// Checks everything that a plan says against the batch, and returns how many updates each segment
@@ -31,8 +32,8 @@ fn check(batch: &Batch, trace: &Trace, plan: &Plan) -> Vec<usize> {
     let statement = plan.statement();
     assert_eq!(plan.root().0, statement.digest());
     assert_eq!(statement.chain, header.chain);
-    assert_eq!(statement.source.ledger, header.source_ledger);
-    assert_eq!(statement.target.ledger, header.target_ledger);
+    assert_eq!(statement.source.root.ledger, header.source_ledger);
+    assert_eq!(statement.target.root.ledger, header.target_ledger);
     assert_eq!(
         [statement.source.inbox, statement.source.outbox],
         [header.inbox_before, header.outbox_before]
@@ -53,11 +54,19 @@ fn check(batch: &Batch, trace: &Trace, plan: &Plan) -> Vec<usize> {
     let mut used: Vec<StatementHash> = Vec::new();
     let mut sizes = Vec::new();
     let mut updates = trace.blocks.iter().flat_map(|block| {
-        block.updates.iter().map(move |update| (block.height, block.slot, update.before))
+        let updates = block.parts.iter().filter_map(|part| match part {
+            TracedPart::Commands { updates, .. } => Some(updates),
+            TracedPart::Messages(_) => None,
+        });
+        updates.flatten().map(move |update| (block.height, block.slot, update.before))
     });
+    // What is shown of new accounts so far.
+    let mut creations: Option<(StatementHash, Creations)> = None;
+    let mut messages = 0;
     for job in plan.jobs() {
         used.extend(&job.previous);
-        let before: Vec<_> = job.previous.iter().map(|hash| proved[hash]).collect();
+        let before: Vec<_> =
+            job.previous.iter().filter_map(|hash| proved.get(hash).copied()).collect();
         let segment = match &job.input {
             JobInput::Commands { height, slot, updates: own, .. } => {
                 assert!((1..=ROOM).contains(&own.len()));
@@ -67,14 +76,32 @@ fn check(batch: &Batch, trace: &Trace, plan: &Plan) -> Vec<usize> {
                 sizes.push(own.len());
                 segment_of(trace, job.statement, own[0].before)
             }
+            JobInput::Inbox(input) => {
+                messages += input.messages.iter().filter(|(counts, _)| *counts).count();
+                sizes.push(0);
+                segment_of(trace, job.statement, input.before)
+            }
+            JobInput::Accounts(input) => {
+                let earlier = creations.map(|(statement, _)| statement);
+                assert_eq!(job.previous, Vec::from_iter(earlier));
+                creations = Some((job.statement, *input.creations()));
+                assert_eq!(job.statement.0, input.creations().digest());
+                continue;
+            }
             JobInput::Merge(segments) => {
                 assert_eq!(before, **segments);
                 Merge::join(&segments[0], &segments[1]).unwrap()
             }
             JobInput::Close(input) => {
                 assert_eq!(before, [input.segment]);
+                let shown = creations.map_or(Creations::none(accounts().root()), |(_, last)| last);
+                assert_eq!(
+                    (input.creations, job.previous.len()),
+                    (shown, 1 + creations.iter().len())
+                );
+                assert_eq!(shown.list, input.segment.target.accounts);
                 assert_eq!(input.segment.source.ledger, header.source_ledger);
-                let state = trace.blocks.last().unwrap().end;
+                let state = states(trace).last().unwrap().2;
                 assert_eq!(input.segment.target.ledger, state.ledger, "fees are not yet credited");
                 assert_eq!(job.statement, plan.root());
                 continue;
@@ -85,21 +112,35 @@ fn check(batch: &Batch, trace: &Trace, plan: &Plan) -> Vec<usize> {
     }
     assert_eq!(updates.next(), None, "all updates are proved");
     used.sort_unstable();
+    let entries = trace.entries.len();
+    used.retain(|statement| proved.contains_key(statement));
     assert!(used.iter().eq(proved.keys()), "every proof but the last is used once");
-    assert_eq!(plan.jobs().len(), 2 * sizes.len());
+    assert_eq!(plan.jobs().len(), 2 * sizes.len() + entries.div_ceil(SIZES.accounts));
+    let consumed = batch.blocks.iter().flat_map(|block| &block.items);
+    assert_eq!(messages, consumed.filter(|item| !matches!(item, Item::Command(..))).count());
     sizes
+}
+
+/// The states that the batch goes through, with their blocks.
+fn states(trace: &Trace) -> Vec<(Length, Slot, State)> {
+    let parts = trace.blocks.iter().flat_map(|block| block.parts.iter().map(move |p| (block, p)));
+    let states = parts.flat_map(|(block, part)| {
+        let states: Vec<State> = match part {
+            TracedPart::Commands { updates, end } => {
+                updates.iter().map(|update| update.before).chain([**end]).collect()
+            }
+            TracedPart::Messages(inbox) => vec![inbox.before, inbox.after],
+        };
+        states.into_iter().map(move |state| (block.height, block.slot, state))
+    });
+    states.collect()
 }
 
 /// The segment with this hash that starts at a state: ends are tried.
 fn segment_of(trace: &Trace, statement: StatementHash, before: State) -> Segment {
-    let points = trace.blocks.iter().flat_map(|block| {
-        let states = block.updates.iter().map(|update| update.before).chain([block.end]);
-        states.map(move |state| {
-            let fees = mina_curves::PastaField::to_limbs(state.fees)[0];
-            let point =
-                zeko_circuits::program::Point::new(&state, fees.into(), block.height, block.slot);
-            (state, point)
-        })
+    let points = states(trace).into_iter().map(|(height, slot, state)| {
+        let fees = mina_curves::PastaField::to_limbs(state.fees)[0];
+        (state, zeko_circuits::program::Point::new(&state, fees.into(), height, slot))
     });
     let points: Vec<_> = points.collect();
     let sources = points.iter().filter(|(state, _)| *state == before);
@@ -118,8 +159,7 @@ fn segment_of(trace: &Trace, statement: StatementHash, before: State) -> Segment
 
 fn sizes(blocks: &[(u32, Vec<Command>)]) -> Vec<usize> {
     let (batch, trace) = first(blocks);
-    let plan = Plan::new(&trace, ROOM).unwrap();
-    check(&batch, &trace, &plan)
+    check(&batch, &trace, &plan_of(&trace))
 }
 
 fn nothings(count: usize) -> Vec<Command> {
@@ -182,7 +222,7 @@ fn nobody_receives_no_fees() {
     let (batch, _) = builder.close(&mut ledger).unwrap();
     let trace = record(&batch).unwrap();
     assert_eq!(trace.fee_account.account.public_key, user(0));
-    assert_eq!(check(&batch, &trace, &Plan::new(&trace, ROOM).unwrap()), [1]);
+    assert_eq!(check(&batch, &trace, &plan_of(&trace)), [1]);
 }
 
 /// Whoever has the batch and the accounts that it needs has the same plan, batch after batch.
@@ -196,6 +236,7 @@ fn the_plan_follows_from_the_batch() {
     let (mut full, _) = genesis();
     let inbox = (state.inbox, vec![]);
     let mut state = state;
+    let mut set = accounts();
     for batch in [&batch, &next] {
         // From the bytes that the DA layer has.
         let bytes = batch.encode().unwrap();
@@ -204,17 +245,21 @@ fn the_plan_follows_from_the_batch() {
             mina_ledger::ledger::SparseLedger::of(&mut full, &batch_accounts(&batch)).unwrap();
         let (parameters, data) = (parameters(), data(&batch));
         let (from_sparse, _) =
-            Trace::record(&mut sparse, &state, &batch, data, &parameters, &inbox, &NoProofs)
+            Trace::record(&mut sparse, &state, &batch, data, &parameters, &inbox, &NoProofs, SIZES)
                 .unwrap();
         let (trace, after) =
-            Trace::record(&mut full, &state, &batch, data, &parameters, &inbox, &NoProofs).unwrap();
+            Trace::record(&mut full, &state, &batch, data, &parameters, &inbox, &NoProofs, SIZES)
+                .unwrap();
         state = after;
-        let [one, other] = [&trace, &from_sparse].map(|trace| Plan::new(trace, ROOM).unwrap());
+        let mut same = set.clone();
+        let other = Plan::new(&from_sparse, &mut same).unwrap();
+        let one = Plan::new(&trace, &mut set).unwrap();
+        assert_eq!(set.root(), same.root());
         let statements = |plan: &Plan| -> Vec<_> {
             plan.jobs().iter().map(|job| (job.statement, job.previous.clone())).collect()
         };
         assert_eq!(statements(&one), statements(&other));
-        check(&batch, &trace, &one);
+        assert_eq!(one.statement().target.root.accounts, set.root());
         assert_eq!(full.root().unwrap(), batch.header.target_ledger);
     }
     assert_eq!(state, last);
@@ -225,8 +270,9 @@ fn refused(ledger: &mut FullLedger, batch: &Batch) -> TraceError {
     let root = fresh.root().unwrap();
     assert_eq!(ledger.root().unwrap(), root);
     let inbox = (state.inbox, vec![]);
-    let error = Trace::record(ledger, &state, batch, data(batch), &parameters(), &inbox, &NoProofs)
-        .unwrap_err();
+    let error =
+        Trace::record(ledger, &state, batch, data(batch), &parameters(), &inbox, &NoProofs, SIZES)
+            .unwrap_err();
     assert_eq!(ledger.root().unwrap(), root, "as it was");
     error
 }
@@ -252,30 +298,56 @@ fn what_has_no_rule_is_refused() {
         TraceError::Unsupported { block: 1, what }
     );
 
-    // A message.
-    let parameters = parameters();
-    let mut builder = zeko_derive::BatchBuilder::new(&parameters, state, 0, user(4));
-    let mut own = genesis().0;
-    let mut block = builder.block(&mut own, Slot::new(5));
-    block.message(Err(9u64.into())).unwrap();
-    block.close().unwrap();
-    let message = builder.close(&mut own).unwrap().0;
-    let what = "messages of the L1";
-    assert_eq!(refused(&mut ledger, &message), TraceError::Unsupported { block: 0, what });
-
-    // A new account.
-    let mut new = change(AccountId::of(user(60)), SignedAmount::positive(MINA.into()));
-    new.implicit_account_creation_fee = true;
-    let pays = change(AccountId::of(user(0)), SignedAmount::negative(MINA.into()));
-    let (_, trace) = first(&[(5, vec![command(0, 0, MINA, vec![pays, new])])]);
-    let unsupported = PlanError::Unsupported { what: "new accounts" };
-    assert_eq!(Plan::new(&trace, ROOM).err(), Some(unsupported));
-
     // Nothing.
     let (_, trace) = first(&[(5, vec![]), (6, vec![])]);
-    assert_eq!(Plan::new(&trace, ROOM).err(), Some(PlanError::Empty));
-    let (_, trace) = first(&[(5, nothings(1))]);
-    assert_eq!(Plan::new(&trace, 0).err(), Some(PlanError::NoRoom));
+    assert_eq!(Plan::new(&trace, &mut accounts()).err(), Some(PlanError::Empty));
+    let (_, mut trace) = first(&[(5, nothings(1))]);
+    trace.sizes.accounts = 0;
+    assert_eq!(Plan::new(&trace, &mut accounts()).err(), Some(PlanError::NoRoom));
+}
+
+fn opening(from: u64, nonce: u32, new: u64, amount: u64) -> Command {
+    let mut opened = change(AccountId::of(user(new)), SignedAmount::positive(amount.into()));
+    opened.implicit_account_creation_fee = true;
+    let pays = change(AccountId::of(user(from)), SignedAmount::negative(amount.into()));
+    command(from, nonce, MINA, vec![pays, opened])
+}
+
+/// Messages and commands have proofs of their own, in the order of the block; new accounts theirs.
+#[test]
+fn messages_and_new_accounts() {
+    let message = |to, amount| Happens::Message(Ok(deposit(to, amount)));
+    let blocks = vec![
+        (5, vec![message(70, 3 * MINA), message(71, 1)]),
+        (6, vec![Happens::Command(opening(0, 0, 60, MINA)), Happens::Command(nothing(0, 1))]),
+        (
+            7,
+            vec![
+                Happens::Message(Err(deposit(1, MINA).action_hash())),
+                Happens::Command(opening(1, 0, 61, 1)),
+                Happens::Command(transfer(2, 0, 70, MINA)),
+            ],
+        ),
+    ];
+    let (batch, trace) = mixed(blocks);
+    let mut set = accounts();
+    let plan = Plan::new(&trace, &mut set).unwrap();
+    // Two messages, four updates, one message; three updates of the command that fails and three.
+    assert_eq!(check(&batch, &trace, &plan), [0, 4, 0, 4, 2]);
+    let reverted: Vec<bool> = trace.entries.iter().map(|entry| entry.reverts).collect();
+    assert_eq!(reverted, [false, true, false, true]);
+    assert_eq!(set.len(), accounts().len() + 2);
+    assert_eq!(plan.statement().target.root.accounts, set.root());
+
+    // More messages than a proof has room for; and the accounts of another set.
+    let three = [message(70, 3 * MINA), message(71, 1), message(1, MINA)];
+    let (batch, trace) = mixed(vec![(5, three.into())]);
+    assert_eq!(trace.fee_account.account.public_key, user(4));
+    assert_eq!(check(&batch, &trace, &plan_of(&trace)), [0, 0]);
+    let root = set.root();
+    let error = Plan::new(&trace, &mut set).unwrap_err();
+    assert!(matches!(error, PlanError::Accounts(_)), "{error}");
+    assert_eq!(set.root(), root);
 }
 
 /// An account gets a key, and an update of it has a proof, which the verifier here takes for good.
@@ -302,11 +374,13 @@ fn updates_with_proofs_have_no_rule() {
     let inbox = (state.inbox, vec![]);
     let root = ledger.root().unwrap();
     let (data, parameters) = (DataCommitment::default(), parameters());
-    let traced = Trace::record(&mut ledger, &state, &batch, data, &parameters, &inbox, &Anything);
+    let traced =
+        Trace::record(&mut ledger, &state, &batch, data, &parameters, &inbox, &Anything, SIZES);
     let unsupported = TraceError::Unsupported { block: 1, what: "updates with proofs" };
     assert_eq!(traced.map(|_| ()), Err(unsupported));
     assert_eq!(ledger.root().unwrap(), root, "as it was");
-    let traced = Trace::record(&mut ledger, &state, &batch, data, &parameters, &inbox, &NoProofs);
+    let traced =
+        Trace::record(&mut ledger, &state, &batch, data, &parameters, &inbox, &NoProofs, SIZES);
     assert!(matches!(traced, Err(TraceError::Execute(ExecuteError::Authorization { .. }))));
 }
 

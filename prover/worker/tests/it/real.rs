@@ -9,15 +9,15 @@ use tempfile::tempdir;
 use tokio_util::sync::CancellationToken;
 use zeko_circuits::program::Rollup;
 use zeko_worker::{
-    Backend, BackendError, Embedded, EmbeddedConfig, EmbeddedError, Job, JobInput, Plan, Rule,
-    Stage, Worker,
+    Backend, BackendError, Embedded, EmbeddedConfig, EmbeddedError, Job, JobInput, Rule, Stage,
+    Worker,
 };
 
-use crate::kit::{MINA, ROOM, config, first, nothing, rules, transfer, withdrawal};
+use crate::kit::{Happens, MINA, SIZES, config, deposit, mixed, plan_of, rules, transfer};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batch_is_proved_on_this_machine() {
-    let rollup = Arc::new(Rollup::compile(&rules(), ROOM, None).unwrap());
+    let rollup = Arc::new(Rollup::compile(&rules(), SIZES, None).unwrap());
     let backend = Arc::new(Embedded::new(Arc::clone(&rollup), EmbeddedConfig::default()).unwrap());
     let error = Embedded::new(
         Arc::clone(&rollup),
@@ -25,23 +25,26 @@ async fn a_batch_is_proved_on_this_machine() {
     );
     assert!(matches!(error, Err(EmbeddedError::Zero { what: "threads" })));
 
-    // A withdrawal, an empty block, and a transfer that fails.
-    let blocks = [
-        (5, vec![withdrawal(0, 0, 3 * MINA)]),
+    // A deposit to a new account, one that does not cover the fee for one, an empty block, and a
+    // transfer that fails.
+    let message = |to, amount| Happens::Message(Ok(deposit(to, amount)));
+    let blocks = vec![
+        (5, vec![message(70, 3 * MINA), message(71, 1)]),
         (6, vec![]),
-        (7, vec![transfer(1, 0, 2, 1_000 * MINA), nothing(2, 0)]),
+        (7, vec![Happens::Command(transfer(1, 0, 2, 1_000 * MINA))]),
         (8, vec![]),
     ];
-    let (batch, trace) = first(&blocks);
-    let plan = Plan::new(&trace, ROOM).unwrap();
-    assert_eq!(plan.jobs().len(), 4);
+    let (batch, trace) = mixed(blocks);
+    let plan = plan_of(&trace);
+    // Two segments and a merge; two entries of the list; the end.
+    assert_eq!(plan.jobs().len(), 6);
 
     let dir = tempdir().unwrap();
     let stop = CancellationToken::new();
     let worker = Worker::start(config(dir.path()), backend.clone(), &stop).await.unwrap();
     let handle = worker.handle().submit(plan.clone()).await.unwrap();
     let proof = handle.proof().await.unwrap();
-    assert_eq!(plan.statement().target.ledger, batch.header.target_ledger);
+    assert_eq!(plan.statement().target.root.ledger, batch.header.target_ledger);
     assert_eq!(proof.app_state, [plan.statement().digest()]);
     let key = rollup.program.verification_key();
     verify(key, &proof.app_state, &proof.proof, &mut OsRng).unwrap();
@@ -58,7 +61,7 @@ async fn a_batch_is_proved_on_this_machine() {
     worker.join().await.unwrap();
 
     // It is no proof of anything else.
-    let part = &plan.jobs()[0];
+    let part = &plan.jobs()[1];
     let error = backend.verify(part.statement, &proof).unwrap_err();
     assert!(matches!(error, BackendError::Transient { .. }), "{error}");
     let mut forged = proof.as_ref().clone();
@@ -69,7 +72,7 @@ async fn a_batch_is_proved_on_this_machine() {
     // A job that does not hold fails for good.
     let mut wrong = Job::clone(part);
     let JobInput::Commands { updates, .. } = &mut wrong.input else { panic!("{}", wrong.rule()) };
-    updates.swap(1, 2);
+    updates.swap(0, 1);
     let error = backend.prove(Arc::new(wrong), vec![]).await.unwrap_err();
     let BackendError::Failed { reason } = error else { panic!("{error}") };
     assert!(reason.contains(Rule::Commands.name()), "{reason}");

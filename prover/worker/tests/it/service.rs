@@ -14,8 +14,8 @@ use zeko_worker::{
 };
 
 use crate::kit::{
-    Counting, MINA, ROOM, Shared, config, first, nothing, plan, proof_of, start, start_with, stop,
-    transfer,
+    Counting, MINA, Shared, config, first, nothing, plan, plan_of, proof_of, start, start_with,
+    stop, transfer,
 };
 
 #[tokio::test]
@@ -73,9 +73,9 @@ async fn what_two_batches_share_is_proved_once() {
     let dir = tempdir().unwrap();
     let (worker, backend) = start(dir.path(), Counting::free().only(0)).await;
     let mut blocks = vec![(5, vec![nothing(0, 0), transfer(1, 0, 2, MINA)])];
-    let short = Plan::new(&first(&blocks).1, ROOM).unwrap();
+    let short = plan_of(&first(&blocks).1);
     blocks.push((6, vec![transfer(2, 0, 3, MINA)]));
-    let long = Plan::new(&first(&blocks).1, ROOM).unwrap();
+    let long = plan_of(&first(&blocks).1);
     let of = |plan: &Plan| plan.jobs().iter().map(|job| job.statement).collect::<BTreeSet<_>>();
     assert_eq!(of(&short).intersection(&of(&long)).count(), 1);
     let all = of(&short).union(&of(&long)).count();
