@@ -27,9 +27,10 @@ const MAX_DEPTH: usize = 64;
 /// The most that a query selects, fragments written out: an introspection needs some hundreds.
 const MAX_SELECTIONS: usize = 10_000;
 
-/// Documents that are kept, and their longest text: those that clients send again and again.
-const MAX_KNOWN: usize = 256;
-const MAX_KNOWN_BYTES: usize = 2048;
+/// Documents that are kept, and their longest text: those that clients send again and again. Together
+/// they take some 10 MiB at most.
+const MAX_KNOWN: usize = 64;
+const MAX_KNOWN_BYTES: usize = 1024;
 
 /// Reads the documents of requests. Each is parsed once, as long as it is kept.
 #[derive(Debug)]
@@ -52,40 +53,43 @@ impl Documents {
         &self,
         query: &str,
     ) -> Result<(ExecutableDocument, Option<Embedded>), ServerError> {
-        match self.read_embedded(query) {
-            Some((document, command)) => Ok((document, Some(command))),
-            None => Ok((self.document(query)?.as_ref().clone(), None)),
-        }
+        let (mut document, command) = match self.read_embedded(query) {
+            Some((document, command)) => (document, Some(command)),
+            None => (self.document(query)?, None),
+        };
+        complete_selections(&mut document, &self.definitions);
+        Ok((document, command))
     }
 
-    /// As [`Self::read`], if the command could be taken out.
+    /// As [`Self::read`], not completed, if the command could be taken out.
     pub(super) fn read_embedded(&self, query: &str) -> Option<(ExecutableDocument, Embedded)> {
         let cut = cut(query, &self.definitions)?;
         // What is wrong with the rest is told of the whole.
-        let document = self.document(&cut.rest).ok().filter(|document| sends(document))?;
-        let mut document = document.as_ref().clone();
+        let mut document = self.document(&cut.rest).ok().filter(sends)?;
         cut.shift.document(&mut document);
         Some((document, cut.command))
     }
 
     /// The document of a text as it is.
-    pub(super) fn document(&self, text: &str) -> Result<Arc<ExecutableDocument>, ServerError> {
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub(super) fn document(&self, text: &str) -> Result<ExecutableDocument, ServerError> {
         // A document is put in as a whole or not at all.
         let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(document) = known().get(text) {
-            return Ok(Arc::clone(document));
+        let found = known().get(text).map(Arc::clone);
+        if let Some(document) = found {
+            return Ok(document.as_ref().clone());
         }
-        let mut document = parse_query(text)?;
+        let document = parse_query(text)?;
         check_selections(&document, MAX_SELECTIONS)?;
-        complete_selections(&mut document, &self.definitions);
-        let document = Arc::new(document);
         if text.len() <= MAX_KNOWN_BYTES {
             let mut known = known();
             // What is sent often is soon there again.
             if known.len() >= MAX_KNOWN {
                 known.clear();
             }
-            known.insert(text.to_owned(), Arc::clone(&document));
+            known.insert(text.to_owned(), Arc::new(document.clone()));
         }
         Ok(document)
     }

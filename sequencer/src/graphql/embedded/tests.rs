@@ -66,7 +66,7 @@ fn take_from(set: &mut SelectionSet) -> Option<async_graphql::Value> {
 fn is_read_as_by_the_library(query: &str) -> bool {
     let (definitions, documents) = &*SCHEMA;
     let Some((document, Embedded(command))) = documents.read_embedded(query) else { return false };
-    let mut expected = documents.document(query).unwrap().as_ref().clone();
+    let mut expected = documents.document(query).unwrap();
     let input = take_input(&mut expected).unwrap();
     assert_eq!(format!("{document:?}"), format!("{expected:?}"), "{query}");
     assert_eq!(zkapp_command(&input, definitions), Ok(command.as_ref().clone()), "{query}");
