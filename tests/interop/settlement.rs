@@ -1,18 +1,18 @@
-//! The contract before o1js: deploy, deposit, commit, payout on a `LocalBlockchain` with proofs on,
-//! and everything that must be refused there.
+//! A batch settled before o1js: deploy, deposit, commit, payout on a `LocalBlockchain` with proofs on,
+//! the batch proved by the worker; and everything that must be refused there.
 
+mod layer2;
 mod mutations;
 
 use ark_ff::UniformRand;
-use kimchi::builder::Linear;
 use mina_curves::{Fp, Fq};
 use mina_ledger::{
     Domain,
     hash::command_hashes,
     rollup::{
-        Attestation, BatchStatement, ChainId, Commit, CommitOrder, Committee, CommitteeMember,
-        Configuration, ContractState, DataCommitment, Deposit, Field, Hashed, OutboxEntry, Payout,
-        Root, Sequencer, SettlementParameters, Side, SignedStatement,
+        ChainId, Commit, CommitOrder, Committee, CommitteeMember, Configuration, ContractState,
+        Deposit, DepositAction, Field, Hashed, OutboxEntry, Payout, Sequencer,
+        SettlementParameters, SignedStatement, bridge_public_key,
     },
     signature::sign_zkapp_command,
     types::{
@@ -21,9 +21,7 @@ use mina_ledger::{
         SlotSpan, ZkappCommand,
     },
 };
-use pickles::{
-    Program, ProofsVerified, ProvedStatement, Rule, RuleHandle, RuleStatement, StepBuilder, StepKey,
-};
+use pickles::ProvedStatement;
 use rand::rngs::OsRng;
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use serde_json::{Value, json};
@@ -33,30 +31,13 @@ use zeko_circuits::{
 };
 use zeko_tests::o1js;
 
+use layer2::{FIRST, Layer2, Proved};
 use mutations::{Mutation, every_field};
 
 const MINA: u64 = 1_000_000_000;
 
 /// What creating an account costs on a `LocalBlockchain`.
 const CREATION_FEE: Amount = Amount::new(MINA);
-
-/// In place of the program that proves batches: says that any batch is right.
-struct StandInBatch;
-
-impl Rule for StandInBatch {
-    type Input = Fp;
-
-    fn name(&self) -> &'static str {
-        "stand-in for a batch"
-    }
-
-    fn constrain(&self, cs: &mut StepBuilder<Fp>, _: &[StepKey]) -> RuleStatement {
-        let statement = cs.witness(|v| *v.input().rule());
-        // One permutation, so that no column of coefficients is empty.
-        cs.poseidon_hash(&[statement]);
-        RuleStatement { app_state: vec![Linear::from(statement)], previous: vec![] }
-    }
-}
 
 fn secret(seed: u64) -> PrivateKey {
     PrivateKey::new(Fq::rand(&mut ChaCha20Rng::seed_from_u64(seed))).unwrap()
@@ -130,11 +111,10 @@ impl Layer1 {
     }
 }
 
-/// A rollup without an L2: the batches are said to be right.
+/// A rollup, whose validators are trusted to have looked at what they sign.
 struct Rollup {
     layer1: Layer1,
-    batches: Program,
-    batch: RuleHandle<StandInBatch>,
+    layer2: Layer2,
     folds: FoldProgram,
     contract: Contract,
     committee: Committee,
@@ -145,12 +125,11 @@ struct Rollup {
 
 impl Rollup {
     fn compile() -> Self {
-        let mut builder = Program::builder(ProofsVerified::N0);
-        let batch = builder.rule(StandInBatch);
-        let batches = builder.compile().unwrap();
+        let account = user(1);
+        let layer2 = Layer2::new(account);
         let folds = FoldProgram::compile(4, 4, None).unwrap();
         let keys = ContractKeys {
-            batch: batches.verification_key().clone(),
+            batch: layer2.program.program.verification_key().clone(),
             fold: folds.program().verification_key().clone(),
         };
         let parameters = SettlementParameters {
@@ -172,14 +151,9 @@ impl Rollup {
             governance: user(6),
             pending: Fp::default(),
         };
-        let state = ContractState::genesis(
-            Root { ledger: Fp::from(77u64), accounts: Fp::from(76u64) },
-            configuration,
-            Slot::new(10),
-        );
-        let account = user(1);
+        let state = ContractState::genesis(layer2.root(), configuration, Slot::new(10));
         let layer1 = Layer1::new();
-        Self { layer1, batches, batch, folds, contract, committee, validators, account, state }
+        Self { layer1, layer2, folds, contract, committee, validators, account, state }
     }
 
     /// Sets up the account.
@@ -237,13 +211,14 @@ fn binds_every_field(forest: &CallForest, place: usize) {
     }
 }
 
-fn deposit(recipient: u64) -> Deposit {
-    Deposit {
-        recipient: user(recipient),
+/// To a new account on the L2, to one that cannot be credited, and one that waits.
+fn deposits_to() -> [Deposit; 3] {
+    [user(7), bridge_public_key(), user(8)].map(|recipient| Deposit {
+        recipient,
         amount: (5 * MINA).into(),
-        refund_to: user(3),
+        refund_to: user(22),
         valid_until: Slot::new(30),
-    }
+    })
 }
 
 #[test]
@@ -252,20 +227,20 @@ fn deposit_commit_and_payout() {
     let (_, rows) = rollup.contract.program().rows();
     assert_eq!(rows, [("deposit", 1072), ("commit", 24357), ("payout", 15471)]);
     rollup.deploy();
-    let inbox = deposits(&rollup);
-    let entries = commits(&mut rollup, &inbox);
+    let messages = deposits(&rollup);
+    let entries = commits(&mut rollup, &messages);
     payouts(&mut rollup, &entries);
 }
 
-/// Two deposits; what they leave in the inbox.
-fn deposits(rollup: &Rollup) -> Vec<Fp> {
+/// Makes the deposits; what they leave in the inbox.
+fn deposits(rollup: &Rollup) -> Vec<DepositAction> {
     let before = rollup.layer1.account(rollup.account);
     let mut inbox = before.action_state;
-    for recipient in [7, 8] {
-        let deposit = deposit(recipient);
+    let mut actions = Vec::new();
+    for deposit in deposits_to() {
         let update = rollup.contract.deposit(rollup.account, &deposit, &mut OsRng).unwrap();
         let forest = CallForest::flat([rollup.layer1.pays(deposit.amount), update]);
-        if recipient == 7 {
+        if actions.is_empty() {
             binds_every_field(&forest, 1);
             rollup.refuses(&forest, 1, every_field());
             rollup.refuses(&forest, 1, vec![mutations::proof()]);
@@ -280,70 +255,43 @@ fn deposits(rollup: &Rollup) -> Vec<Fp> {
         rollup.layer1.send(forest, &[]).unwrap();
         let action = deposit.action(rollup.contract.parameters()).unwrap();
         inbox = mina_ledger::rollup::append_action(inbox, &action.to_fields());
+        actions.push(action);
         assert_eq!(rollup.layer1.account(rollup.account).action_state, inbox);
     }
-    assert_eq!(rollup.layer1.account(rollup.account).balance, before.balance + 10 * MINA);
+    assert_eq!(rollup.layer1.account(rollup.account).balance, before.balance + 15 * MINA);
     rollup.check();
-    let parameters = rollup.contract.parameters();
-    [7, 8].map(|user| deposit(user).action(parameters).unwrap().action_hash()).into()
+    actions
 }
 
-/// A batch that consumes the first deposit and makes three withdrawals, which it returns.
-fn commits(rollup: &mut Rollup, inbox: &[Fp]) -> Vec<OutboxEntry> {
-    let entry = |seed: u64, amount: u64| OutboxEntry::Withdrawal {
+/// A batch that consumes two of the deposits, credits one and refunds the other, and in which what was
+/// credited is partly withdrawn. Returns what the L1 owes.
+fn commits(rollup: &mut Rollup, messages: &[DepositAction]) -> Vec<OutboxEntry> {
+    let withdrawal = |seed: u64, amount: u64| OutboxEntry::Withdrawal {
         recipient: user(seed),
         amount: (amount * MINA).into(),
     };
-    let refund = OutboxEntry::Refund { recipient: user(22), amount: MINA.into() };
-    let entries = vec![entry(20, 2), refund, entry(21, 3)];
+    let refund = OutboxEntry::Refund { recipient: user(22), amount: (5 * MINA).into() };
+    let withdrawals = [(7, withdrawal(20, 2)), (FIRST, withdrawal(21, 3))];
+    let entries = vec![refund, withdrawals[0].1, withdrawals[1].1];
+    let inbox: Vec<Fp> = messages.iter().map(DepositAction::action_hash).collect();
     let state = rollup.state;
-    let target = Side {
-        root: Root { ledger: Fp::from(78u64), accounts: Fp::from(75u64) },
-        inbox: mina_ledger::hash::push_actions(state.inbox, inbox[0]),
-        outbox: entries.iter().fold(state.outbox, |outbox, entry| entry.append_to(outbox)),
-        block: Fp::from(79u64),
-    };
-    let source =
-        Side { root: state.root, inbox: state.inbox, outbox: state.outbox, ..Side::default() };
-    let chain = rollup.contract.parameters().chain;
-    let (first_slot, last_slot) = (Slot::new(11), Slot::new(12));
-    let batch = BatchStatement { chain, source, target, first_slot, last_slot };
-    let attestation = Attestation {
-        protocol_version: 1,
-        l1_network: rollup.contract.parameters().l1_network,
-        rollup_account: rollup.account,
-        chain,
-        committee_epoch: 0,
-        generation: 0,
-        batch: 0,
-        source_ledger: source.root.ledger,
-        target_ledger: target.root.ledger,
-        inbox_before: source.inbox,
-        inbox_after: target.inbox,
-        outbox_before: source.outbox,
-        outbox_after: target.outbox,
-        first_height: 0.into(),
-        first_block: Fp::from(80u64),
-        last_height: 2.into(),
-        last_block: target.block,
-        first_slot,
-        last_slot,
-        fee_recipient: user(4),
-        previous_data: state.data,
-        data: DataCommitment::new(b"batch 0"),
-        byte_length: 7,
-    };
+    let Proved { statement: batch, attestation, proof } =
+        rollup.layer2.batch(&inbox, &messages[..2], &withdrawals);
+    let target = batch.target;
+    let outbox = entries.iter().fold(state.outbox, |outbox, entry| entry.append_to(outbox));
+    assert_eq!(target.outbox, outbox);
+    assert_eq!((batch.source.root, batch.source.inbox), (state.root, state.inbox));
     let order = CommitOrder { attestation: attestation.digest() };
     let commit = Commit {
         batch,
         attestation,
         configuration: state.configuration,
         progress: state.progress,
-        action_state: mina_ledger::hash::push_actions(target.inbox, inbox[1]),
+        action_state: mina_ledger::hash::push_actions(target.inbox, inbox[2]),
         sequencer: Sequencer { key: user(5) },
         order: order.sign(&secret(5)).unwrap(),
     };
-    let forest = prove_commit(rollup, &commit, inbox);
+    let forest = prove_commit(rollup, &commit, &proof, &inbox[2..]);
     rollup.layer1.slot = 15;
     binds_every_field(&forest, 0);
     rollup.refuses(&forest, 0, mutations::of_a_commit());
@@ -370,21 +318,24 @@ fn commits(rollup: &mut Rollup, inbox: &[Fp]) -> Vec<OutboxEntry> {
 }
 
 /// The update of a commit: three of four validators have signed.
-fn prove_commit(rollup: &Rollup, commit: &Commit, inbox: &[Fp]) -> CallForest {
-    let statement = commit.batch.digest();
-    let batch = rollup.batches.prove(rollup.batch, statement, &[], &mut OsRng).unwrap();
+fn prove_commit(
+    rollup: &Rollup,
+    commit: &Commit,
+    batch: &ProvedStatement,
+    waiting: &[Fp],
+) -> CallForest {
     let signatures = rollup.validators.iter().enumerate();
     let signatures: Vec<_> = signatures
         .map(|(index, key)| (index != 1).then(|| commit.attestation.sign(key).unwrap()))
         .collect();
     let consumed = commit.batch.target.inbox;
-    let fold = rollup.fold(consumed, &inbox[1..]);
+    let fold = rollup.fold(consumed, waiting);
     let attestation = commit.attestation.digest();
     let inbox = (consumed, commit.action_state);
     let committee = &rollup.committee;
     let certificate =
         rollup.folds.attest(committee, &signatures, attestation, inbox, fold, &mut OsRng).unwrap();
-    let proofs = [batch, certificate];
+    let proofs = [batch.clone(), certificate];
     let update = rollup.contract.commit(rollup.account, commit, proofs, &mut OsRng).unwrap();
     CallForest::flat([update])
 }
@@ -410,9 +361,9 @@ fn payouts(rollup: &mut Rollup, entries: &[OutboxEntry]) {
     }
     assert_eq!(rollup.state.payout.paid, rollup.state.outbox);
     // What creating their accounts costs is theirs to pay.
-    for (recipient, amount) in [(20, 1), (22, 0), (21, 2)] {
+    for (recipient, amount) in [(20, 1), (22, 4), (21, 2)] {
         assert_eq!(rollup.layer1.account(user(recipient)).balance, amount * MINA);
     }
-    assert_eq!(rollup.layer1.account(rollup.account).balance, 4 * MINA);
+    assert_eq!(rollup.layer1.account(rollup.account).balance, 5 * MINA);
     assert_eq!(rollup.layer1.account(rollup.account).state[Field::Status.index()], Fp::from(1u64));
 }
