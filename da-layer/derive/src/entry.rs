@@ -151,13 +151,13 @@ impl Envelope {
 
     /// What the sender signs.
     pub fn statement(&self, chain: ChainId) -> EntryStatement {
-        EntryStatement {
-            chain,
-            kind: self.kind,
-            namespace: self.namespace,
-            commitment: self.commitment(),
-            length: self.data.len() as u64,
-        }
+        self.statement_about(chain, self.commitment())
+    }
+
+    /// [`Self::statement`], when the data have been hashed.
+    fn statement_about(&self, chain: ChainId, commitment: DataCommitment) -> EntryStatement {
+        let length = self.data.len() as u64;
+        EntryStatement { chain, kind: self.kind, namespace: self.namespace, commitment, length }
     }
 
     fn check_length(&self) -> Result<(), EntryError> {
@@ -170,30 +170,39 @@ impl Envelope {
         }
     }
 
-    /// Checks everything that consensus asks of an entry by itself.
+    /// Checks everything that consensus asks of an entry by itself; the commitment to its data.
     ///
     /// # Errors
     /// [`EntryError`].
-    pub fn verify(&self, chain: ChainId) -> Result<(), EntryError> {
+    pub fn verify(&self, chain: ChainId) -> Result<DataCommitment, EntryError> {
         self.check_length()?;
-        Ok(self.statement(chain).verify(&self.signature, &self.sender)?)
+        let statement = self.statement(chain);
+        statement.verify(&self.signature, &self.sender)?;
+        Ok(statement.commitment)
     }
 
     /// [`Self::verify`] for many entries at once.
     ///
     /// # Errors
     /// The index of the first that is refused, and why.
-    pub fn verify_many(entries: &[Self], chain: ChainId) -> Result<(), (usize, EntryError)> {
+    pub fn verify_many(
+        entries: &[Self],
+        chain: ChainId,
+    ) -> Result<Vec<DataCommitment>, (usize, EntryError)> {
         let mut items = Vec::with_capacity(entries.len());
+        let mut commitments = Vec::with_capacity(entries.len());
         for (index, entry) in entries.iter().enumerate() {
             entry.check_length().map_err(|error| (index, error))?;
-            let digest = entry.statement(chain).digest();
+            let commitment = entry.commitment();
+            let digest = entry.statement_about(chain, commitment).digest();
             items.push(BatchItem::fields(entry.signature, [digest].into(), entry.sender));
+            commitments.push(commitment);
         }
         let Ok(domain) = EntryStatement::domain() else {
             return Err((0, SignatureError::Invalid.into()));
         };
-        verify_batch(&items, &domain).map_err(|(index, error)| (index, error.into()))
+        verify_batch(&items, &domain).map_err(|(index, error)| (index, error.into()))?;
+        Ok(commitments)
     }
 }
 

@@ -28,7 +28,7 @@ use zeko_derive::{Reader, Writer};
 use crate::{
     MAX_EXTENSION_BYTES,
     assembly::Assembly,
-    block::SignedAttestation,
+    block::{SignedAttestation, block_id},
     codec::put_announcement,
     context::{Address, Announcement, DaContext, Height, Part, ValidatorSet, Value, VoteExtension},
     crash,
@@ -174,7 +174,8 @@ impl App {
             }
             AppMsg::RestreamProposal { height, round, valid_round, address, value_id } => {
                 if let Some(bytes) = self.shared.store.undecided(height, &value_id) {
-                    self.stream(height, round, valid_round, address, &bytes, channels).await;
+                    let (rounds, block) = ((round, valid_round), (value_id, bytes.into()));
+                    self.stream(height, rounds, address, block, channels).await;
                 }
             }
             AppMsg::GetHistoryMinHeight { reply } => {
@@ -202,8 +203,9 @@ impl App {
                 let _ = reply.send(values);
             }
             AppMsg::ProcessSyncedValue { height, round, proposer, value_bytes, reply } => {
-                let outcome = match self.accept(height, &value_bytes, false).await? {
-                    Some((id, validity)) => SyncedValueOutcome::Verdict(ProposedValue {
+                let id = block_id(&value_bytes);
+                let outcome = match self.accept(height, id, value_bytes, false).await? {
+                    Some(validity) => SyncedValueOutcome::Verdict(ProposedValue {
                         height,
                         round,
                         valid_round: Round::Nil,

@@ -135,17 +135,19 @@ impl Block {
             return Err(BlockError::Height { expected: height, got: self.height });
         }
         let mut usage = Usage::default();
-        let (mut keys, mut seen) = (Vec::new(), BTreeSet::new());
-        for (index, entry) in self.entries.iter().enumerate() {
+        for entry in &self.entries {
             usage.add(entry, sender_quota)?;
-            let key = key_of(entry);
+        }
+        let commitments = Envelope::verify_many(&self.entries, chain)
+            .map_err(|(index, error)| BlockError::Entry { index, error })?;
+        let (mut keys, mut seen) = (Vec::new(), BTreeSet::new());
+        for (index, (entry, commitment)) in self.entries.iter().zip(&commitments).enumerate() {
+            let key = key_of(entry, commitment);
             if !seen.insert(key) {
                 return Err(BlockError::Repeated { index });
             }
             keys.push(key);
         }
-        Envelope::verify_many(&self.entries, chain)
-            .map_err(|(index, error)| BlockError::Entry { index, error })?;
         Ok(keys)
     }
 
@@ -235,9 +237,9 @@ pub(crate) fn entry_key(
     Blake2b::<U32>::digest(w.into_bytes()).into()
 }
 
-/// [`entry_key`] of an entry.
-pub(crate) fn key_of(entry: &Envelope) -> EntryKey {
-    entry_key(entry.kind, entry.namespace, &entry.sender, &entry.commitment())
+/// [`entry_key`] of an entry, when its data have been hashed.
+pub(crate) fn key_of(entry: &Envelope, commitment: &DataCommitment) -> EntryKey {
+    entry_key(entry.kind, entry.namespace, &entry.sender, commitment)
 }
 
 /// The power of a key; none if it is not in the committee.

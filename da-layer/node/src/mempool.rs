@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Instant,
 };
 
@@ -51,6 +52,34 @@ pub(crate) enum SubmitError {
     Node(#[from] DaError),
 }
 
+/// An entry with what is computed from its data, once.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) envelope: Arc<Envelope>,
+    pub(crate) commitment: DataCommitment,
+    pub(crate) key: Key,
+}
+
+impl Entry {
+    /// Checks what consensus asks of an entry by itself.
+    ///
+    /// # Errors
+    /// [`EntryError`].
+    pub(crate) fn verify(envelope: Envelope, chain: ChainId) -> Result<Self, EntryError> {
+        let commitment = envelope.verify(chain)?;
+        Ok(Self::new(envelope, commitment))
+    }
+
+    fn new(envelope: Envelope, commitment: DataCommitment) -> Self {
+        let key = key_of(&envelope, &commitment);
+        Self { envelope: Arc::new(envelope), commitment, key }
+    }
+
+    fn length(&self) -> u64 {
+        self.envelope.data.len() as u64
+    }
+}
+
 /// What a sender may still send.
 #[derive(Debug)]
 struct Bucket {
@@ -95,22 +124,19 @@ impl Rates {
 #[derive(Debug)]
 pub(crate) struct Mempool {
     dir: PathBuf,
-    chain: ChainId,
     sender_quota: u32,
     limits: Limits,
-    entries: HashMap<Key, Envelope>,
-    commitments: HashMap<Key, DataCommitment>,
+    entries: HashMap<Key, Entry>,
     order: VecDeque<Key>,
     bytes: u64,
     rates: Rates,
-    /// Entries that the next proposer has too.
+    /// Entries that another validator has too, or is being sent.
     forwarded: BTreeSet<Key>,
 }
 
 impl Mempool {
     pub(crate) fn open(
         dir: &Path,
-        chain: ChainId,
         sender_quota: u32,
         limits: Limits,
         store: &Store,
@@ -119,11 +145,9 @@ impl Mempool {
         fs::create_dir_all(&dir).map_err(DaError::io(&dir))?;
         let mut pool = Self {
             dir,
-            chain,
             sender_quota,
             limits,
             entries: HashMap::new(),
-            commitments: HashMap::new(),
             order: VecDeque::new(),
             bytes: 0,
             rates: Rates::default(),
@@ -134,9 +158,13 @@ impl Mempool {
         paths.sort();
         for path in paths {
             let bytes = fs::read(&path).map_err(DaError::io(&path))?;
-            let entry = Envelope::from_bytes(&bytes).ok().filter(|_| !is_partial(&path));
+            let envelope = Envelope::from_bytes(&bytes).ok().filter(|_| !is_partial(&path));
+            let entry = envelope.map(|envelope| {
+                let commitment = envelope.commitment();
+                Entry::new(envelope, commitment)
+            });
             match entry {
-                Some(entry) if !store.contains(&key_of(&entry))? => pool.insert(entry),
+                Some(entry) if !store.contains(&entry.key)? => pool.insert(entry),
                 // It was decided when a crash came, or never acknowledged. If it stays, so be it.
                 _ => drop(fs::remove_file(&path)),
             }
@@ -144,12 +172,10 @@ impl Mempool {
         Ok(pool)
     }
 
-    fn insert(&mut self, entry: Envelope) {
-        let key = key_of(&entry);
-        self.bytes += entry.data.len() as u64;
-        self.commitments.insert(key, entry.commitment());
-        self.order.push_back(key);
-        self.entries.insert(key, entry);
+    fn insert(&mut self, entry: Entry) {
+        self.bytes += entry.length();
+        self.order.push_back(entry.key);
+        self.entries.insert(entry.key, entry);
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -162,37 +188,36 @@ impl Mempool {
 
     /// Whether some data wait.
     pub(crate) fn contains(&self, commitment: &DataCommitment) -> bool {
-        self.commitments.values().any(|waiting| waiting == commitment)
+        self.entries.values().any(|waiting| waiting.commitment == *commitment)
     }
 
     /// Checks what needs no disk: whether the entry is to be written.
     ///
     /// # Errors
     /// [`SubmitError`].
-    pub(crate) fn admit(&mut self, entry: &Envelope, limited: bool) -> Result<bool, SubmitError> {
-        entry.verify(self.chain)?;
-        let (expected, got) = (self.sender_quota as usize, entry.data.len());
+    pub(crate) fn admit(&mut self, entry: &Entry, limited: bool) -> Result<bool, SubmitError> {
+        let (expected, got) = (self.sender_quota as usize, entry.envelope.data.len());
         if got > expected {
             return Err(SubmitError::Quota { expected, got });
         }
-        if self.entries.contains_key(&key_of(entry)) {
+        if self.entries.contains_key(&entry.key) {
             return Ok(false);
         }
         if self.entries.len() >= self.limits.pending_entries {
             return Err(SubmitError::Full("too many entries wait"));
         }
-        if self.bytes.saturating_add(entry.data.len() as u64) > self.limits.pending_bytes {
+        if self.bytes.saturating_add(entry.length()) > self.limits.pending_bytes {
             return Err(SubmitError::Full("too many bytes wait"));
         }
         if limited {
-            self.rates.take(entry, &self.limits, Instant::now())?;
+            self.rates.take(&entry.envelope, &self.limits, Instant::now())?;
         }
         Ok(true)
     }
 
     /// Where an entry is written before [`Self::add`].
-    pub(crate) fn path(&self, entry: &Envelope) -> PathBuf {
-        self.dir.join(crate::keys::hex(&key_of(entry)))
+    pub(crate) fn path(&self, key: &Key) -> PathBuf {
+        self.dir.join(crate::keys::hex(key))
     }
 
     /// Writes an entry.
@@ -214,14 +239,13 @@ impl Mempool {
     ///
     /// # Errors
     /// [`DaError`].
-    pub(crate) fn add(&mut self, entry: Envelope, store: &Store) -> Result<bool, DaError> {
-        let key = key_of(&entry);
-        if store.contains(&key)? {
+    pub(crate) fn add(&mut self, entry: Entry, store: &Store) -> Result<bool, DaError> {
+        if store.contains(&entry.key)? {
             // If the file stays, the entry is recognised as decided at the next start.
-            let _ = fs::remove_file(self.path(&entry));
+            let _ = fs::remove_file(self.path(&entry.key));
             return Ok(false);
         }
-        if !self.entries.contains_key(&key) {
+        if !self.entries.contains_key(&entry.key) {
             self.insert(entry);
         }
         Ok(true)
@@ -240,15 +264,15 @@ impl Mempool {
         let mut usage = Usage::default();
         let mut left = max_bytes;
         let mut selected = Vec::new();
-        for (key, entry) in self.order.iter().filter_map(|key| self.entries.get_key_value(key)) {
-            let size = entry.data.len() + 256;
+        for Entry { envelope, key, .. } in self.order.iter().filter_map(|k| self.entries.get(k)) {
+            let size = envelope.data.len() + 256;
             if selected.len() >= MAX_ENTRIES {
                 break;
             }
             let fits = size <= left && !store.is_before(key, height)?;
-            if fits && usage.add(entry, self.sender_quota).is_ok() {
+            if fits && usage.add(envelope, self.sender_quota).is_ok() {
                 left -= size;
-                selected.push(entry.clone());
+                selected.push(Envelope::clone(envelope));
             }
         }
         Ok(selected)
@@ -258,28 +282,26 @@ impl Mempool {
     pub(crate) fn remove(&mut self, keys: impl Iterator<Item = Key>) {
         for key in keys {
             if let Some(entry) = self.entries.remove(&key) {
-                self.bytes = self.bytes.saturating_sub(entry.data.len() as u64);
+                self.bytes = self.bytes.saturating_sub(entry.length());
                 self.forwarded.remove(&key);
-                self.commitments.remove(&key);
                 // If the file stays, the entry is recognised as decided at the next start.
-                let _ = fs::remove_file(self.dir.join(crate::keys::hex(&key)));
+                let _ = fs::remove_file(self.path(&key));
             }
         }
         self.order.retain(|key| self.entries.contains_key(key));
     }
 
-    /// Entries that nobody else is known to have.
-    pub(crate) fn to_forward(&self) -> Vec<Envelope> {
-        let unsent = self.order.iter().filter(|key| !self.forwarded.contains(*key));
+    /// The entries that nobody else has, to be sent to another validator: they are given once, unless
+    /// it is said that they [were not sent](Self::not_forwarded).
+    pub(crate) fn take_unsent(&mut self) -> Vec<Entry> {
+        let forwarded = &mut self.forwarded;
+        let unsent = self.order.iter().filter(|key| forwarded.insert(**key));
         unsent.filter_map(|key| self.entries.get(key).cloned()).collect()
     }
 
-    /// Notes that the next proposer has an entry.
-    pub(crate) fn mark_forwarded(&mut self, entry: &Envelope) {
-        let key = key_of(entry);
-        if self.entries.contains_key(&key) {
-            self.forwarded.insert(key);
-        }
+    /// Notes that an entry did not reach another validator.
+    pub(crate) fn not_forwarded(&mut self, key: &Key) {
+        self.forwarded.remove(key);
     }
 }
 
@@ -305,10 +327,15 @@ mod tests {
         ChainId::new("test").unwrap()
     }
 
-    fn entry(data: &[u8]) -> Envelope {
+    fn entry(data: &[u8]) -> Entry {
         let key = PrivateKey::new(Fq::from(9u64)).unwrap();
-        let space = Fp::from(3u64);
-        Envelope::sign(chain(), EntryKind::Blob, space, data.to_vec(), &key).unwrap()
+        let (kind, space) = (EntryKind::Blob, Fp::from(3u64));
+        let envelope = Envelope::sign(chain(), kind, space, data.to_vec(), &key).unwrap();
+        Entry::verify(envelope, chain()).unwrap()
+    }
+
+    fn envelopes(entries: &[&Entry]) -> Vec<Envelope> {
+        entries.iter().map(|entry| Envelope::clone(&entry.envelope)).collect()
     }
 
     /// A folder with a store and a pool.
@@ -328,18 +355,19 @@ mod tests {
         }
 
         fn pool(dir: &Path, store: &Store) -> Mempool {
-            Mempool::open(dir, chain(), QUOTA, Limits::default(), store).unwrap()
+            Mempool::open(dir, QUOTA, Limits::default(), store).unwrap()
         }
 
-        fn write(&self, entry: &Envelope) -> PathBuf {
-            let path = self.pool.path(entry);
-            Mempool::persist(&path, entry).unwrap();
+        fn write(&self, entry: &Entry) -> PathBuf {
+            let path = self.pool.path(&entry.key);
+            Mempool::persist(&path, &entry.envelope).unwrap();
             path
         }
 
         /// Stores the decision of a block; the pool is not told.
-        fn decide(&self, height: u64, entries: Vec<Envelope>) {
+        fn decide(&self, height: u64, entry: &Entry) {
             let (height, proposer) = (Height(height), Address([1; 32]));
+            let entries = envelopes(&[entry]);
             let bytes = Block { height, proposer, attestations: Vec::new(), entries }.to_bytes();
             self.store.put_undecided(height, &block_id(&bytes), &bytes).unwrap();
             self.store.decide(height, &block_id(&bytes), b"commit").unwrap();
@@ -364,8 +392,8 @@ mod tests {
         let entry = entry(b"slow disk");
         assert!(node.pool.admit(&entry, true).unwrap());
         let path = node.write(&entry);
-        node.decide(1, vec![entry.clone()]);
-        node.pool.remove([key_of(&entry)].into_iter());
+        node.decide(1, &entry);
+        node.pool.remove([entry.key].into_iter());
         assert!(!node.pool.add(entry.clone(), &node.store).unwrap());
         assert!(node.pool.is_empty() && !path.exists());
         assert!(node.selected(2).is_empty());
@@ -379,13 +407,13 @@ mod tests {
             node.write(entry);
             assert!(node.pool.add(entry.clone(), &node.store).unwrap());
         }
-        assert_eq!(node.selected(1), [first.clone(), second.clone()]);
+        assert_eq!(node.selected(1), envelopes(&[&first, &second]));
         // The pool has not been told yet.
-        node.decide(1, vec![first.clone()]);
-        assert_eq!(node.selected(2), std::slice::from_ref(&second));
+        node.decide(1, &first);
+        assert_eq!(node.selected(2), envelopes(&[&second]));
         // A validator that indexed a block and was killed proposes at that height what it did before.
-        assert_eq!(node.selected(1), [first.clone(), second.clone()]);
-        let keys = [key_of(&second), key_of(&first)];
+        assert_eq!(node.selected(1), envelopes(&[&first, &second]));
+        let keys = [second.key, first.key];
         assert_eq!(node.store.first_before(&keys, Height(1)).unwrap(), None);
         assert_eq!(node.store.first_before(&keys, Height(2)).unwrap(), Some(1));
     }
@@ -400,9 +428,9 @@ mod tests {
             entries,
         };
         let check = |entries| block(entries).check(Height(1), chain(), QUOTA);
-        let keys = check(vec![first.clone(), second.clone()]).unwrap();
-        assert_eq!(keys, [key_of(&first), key_of(&second)]);
-        let repeated = check(vec![first.clone(), second, first]).unwrap_err();
+        let keys = check(envelopes(&[&first, &second])).unwrap();
+        assert_eq!(keys, [first.key, second.key]);
+        let repeated = check(envelopes(&[&first, &second, &first])).unwrap_err();
         assert_eq!(repeated, BlockError::Repeated { index: 2 });
     }
 
@@ -413,9 +441,9 @@ mod tests {
         let files = [&waits, &decided, &torn].map(|entry| node.write(entry));
         let partial = files[2].with_extension("7.partial");
         fs::rename(&files[2], &partial).unwrap();
-        node.decide(1, vec![decided]);
+        node.decide(1, &decided);
         node.pool = Node::pool(&node.dir, &node.store);
-        assert_eq!(node.selected(2), [waits]);
+        assert_eq!(node.selected(2), envelopes(&[&waits]));
         assert!(files[0].exists() && !files[1].exists() && !partial.exists());
     }
 
@@ -428,6 +456,20 @@ mod tests {
             let write = || (0..20).for_each(|_| drop(node.write(&entry)));
             (0..4).for_each(|_| drop(scope.spawn(write)));
         });
-        assert_eq!(fs::read(node.pool.path(&entry)).unwrap(), entry.to_bytes());
+        assert_eq!(fs::read(node.pool.path(&entry.key)).unwrap(), entry.envelope.to_bytes());
+    }
+
+    #[test]
+    fn an_entry_is_forwarded_once_unless_that_fails() {
+        let mut node = Node::new("forwarded");
+        let [first, second] = [entry(b"first"), entry(b"second")];
+        let keys = |entries: Vec<Entry>| entries.iter().map(|e| e.key).collect::<Vec<_>>();
+        node.pool.add(first.clone(), &node.store).unwrap();
+        assert_eq!(keys(node.pool.take_unsent()), [first.key]);
+        node.pool.add(second.clone(), &node.store).unwrap();
+        assert_eq!(keys(node.pool.take_unsent()), [second.key]);
+        assert!(node.pool.take_unsent().is_empty());
+        node.pool.not_forwarded(&first.key);
+        assert_eq!(keys(node.pool.take_unsent()), [first.key]);
     }
 }

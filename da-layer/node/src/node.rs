@@ -37,7 +37,6 @@ use crate::{
     api::{DaApiClient, EntryStatus, Status},
     app::App,
     attest::{AttestJob, Attestor, Pending, certificate},
-    block::key_of,
     codec::DaCodec,
     config::{DaConfig, Genesis, Storage},
     context::{Address, DaContext, Height},
@@ -47,7 +46,7 @@ use crate::{
     executor::{Executor, InboxSource, Look, Rollup},
     http,
     keys::{ValidatorKeys, hex},
-    mempool::{Mempool, SubmitError},
+    mempool::{Entry, Mempool, SubmitError},
     metrics::Metrics,
     rpc,
     signing::{ChainSigner, ChainVerifier},
@@ -92,11 +91,10 @@ impl Shared {
             return Err("consensus has not started".into());
         }
         match self.store.bytes() {
-            Ok(bytes) if bytes > self.storage.max_bytes => {
+            bytes if bytes > self.storage.max_bytes => {
                 Err(format!("{bytes} bytes of blocks are more than {}", self.storage.max_bytes))
             }
-            Ok(_) => Ok(()),
-            Err(error) => Err(error.to_string()),
+            _ => Ok(()),
         }
     }
 
@@ -145,7 +143,7 @@ impl Shared {
         Ok(refused.filter(|_| !waits).unwrap_or(EntryStatus::Pending))
     }
 
-    /// Takes an entry in; on return it is on disk.
+    /// Takes an entry in; on return it is on disk. The commitment to its data.
     ///
     /// # Errors
     /// [`SubmitError`].
@@ -153,39 +151,41 @@ impl Shared {
         self: Arc<Self>,
         envelope: Envelope,
         limited: bool,
-    ) -> Result<(), SubmitError> {
+    ) -> Result<DataCommitment, SubmitError> {
         let shared = self.clone();
         let work = move || {
-            if shared.store.contains(&key_of(&envelope))? {
-                return Ok(None);
+            let entry = Entry::verify(envelope, shared.chain)?;
+            let commitment = entry.commitment;
+            if shared.store.contains(&entry.key)? {
+                return Ok((commitment, false));
             }
-            if shared.store.bytes()? > shared.storage.max_bytes {
+            if shared.store.bytes() > shared.storage.max_bytes {
                 return Err(SubmitError::Full("the storage is full"));
             }
-            if !shared.mempool().admit(&envelope, limited)? {
-                return Ok(None);
+            if !shared.mempool().admit(&entry, limited)? {
+                return Ok((commitment, false));
             }
-            let path = shared.mempool().path(&envelope);
+            let path = shared.mempool().path(&entry.key);
             // Many write at once: the pool is not locked meanwhile.
-            Mempool::persist(&path, &envelope)?;
-            Ok(shared.mempool().add(envelope, &shared.store)?.then_some(()))
+            Mempool::persist(&path, &entry.envelope)?;
+            Ok((commitment, shared.mempool().add(entry, &shared.store)?))
         };
         let failed = |cause: tokio::task::JoinError| {
             SubmitError::Node(DaError::Task { task: "submission", reason: cause.to_string() })
         };
-        if tokio::task::spawn_blocking(work).await.map_err(failed)??.is_some() {
+        let (commitment, new) = tokio::task::spawn_blocking(work).await.map_err(failed)??;
+        if new {
             self.metrics.submitted.inc();
             let next = Height(self.store.tip()?.0 + 1);
             self.forward_pending(next);
         }
-        Ok(())
+        Ok(commitment)
     }
 
     /// Hands entries that wait to the validator whose turn is at `height`, so that the next block is
     /// not an empty one, and then wakes the chain.
     pub(crate) fn forward_pending(self: &Arc<Self>, height: Height) {
-        let entries = self.mempool().to_forward();
-        if entries.is_empty() {
+        if self.mempool().is_empty() {
             return;
         }
         let validators = self.genesis.validator_set();
@@ -194,16 +194,23 @@ impl Shared {
         let address: Address = *malachite::app::types::core::Validator::address(turn);
         let own = self.keys.as_ref().is_some_and(|k| k.consensus().to_bytes() == address.0);
         let url = self.genesis.by_address(&address).and_then(|validator| validator.rpc.clone());
+        let client =
+            url.filter(|_| !own).and_then(|url| HttpClientBuilder::default().build(url).ok());
+        let Some(client) = client else {
+            self.wake.notify_one();
+            return;
+        };
+        let entries = self.mempool().take_unsent();
+        if entries.is_empty() {
+            // Another task sends them, and wakes the chain.
+            return;
+        }
         let shared = self.clone();
         tokio::spawn(async move {
-            let client =
-                url.filter(|_| !own).and_then(|url| HttpClientBuilder::default().build(url).ok());
-            if let Some(client) = client {
-                for entry in entries {
-                    let text = BASE64_STANDARD.encode(entry.to_bytes());
-                    if client.forward(text).await.is_ok() {
-                        shared.mempool().mark_forwarded(&entry);
-                    }
+            for entry in entries {
+                let text = BASE64_STANDARD.encode(entry.envelope.to_bytes());
+                if client.forward(text).await.is_err() {
+                    shared.mempool().not_forwarded(&entry.key);
                 }
             }
             shared.wake.notify_one();
@@ -398,7 +405,7 @@ impl DaNode {
             rollups.push(Rollup::new(rollup, inbox)?);
         }
         let quota = config.genesis.sender_quota;
-        let mempool = Mempool::open(dir, chain, quota, config.limits.clone(), &store)?;
+        let mempool = Mempool::open(dir, quota, config.limits.clone(), &store)?;
         let (attestor, attest_jobs) = mpsc::channel();
         let (executor, looks) = mpsc::channel();
         let (repair, mut repairs) = tokio::sync::mpsc::unbounded_channel();

@@ -116,9 +116,9 @@ impl Rpc {
 
     async fn accept(&self, envelope: String, limited: bool) -> Result<String, ErrorObjectOwned> {
         let envelope: Envelope = decode(&envelope)?;
-        let commitment = hex(&envelope.commitment().to_bytes());
-        self.0.clone().submit(envelope, limited).await.map_err(|cause| submit_error(&cause))?;
-        Ok(commitment)
+        let submitted = self.0.clone().submit(envelope, limited).await;
+        let commitment = submitted.map_err(|cause| submit_error(&cause))?;
+        Ok(hex(&commitment.to_bytes()))
     }
 }
 

@@ -25,7 +25,10 @@ use std::{
     fs,
     io::{Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use blake2::{Blake2b, Digest, digest::consts::U32};
@@ -144,6 +147,8 @@ pub(crate) enum ReadError {
 pub(crate) struct Store {
     blocks: PathBuf,
     undecided: PathBuf,
+    /// Of all blocks.
+    bytes: Arc<AtomicU64>,
     pub(crate) database: sled::Db,
     heights: sled::Tree,
     commits: sled::Tree,
@@ -224,7 +229,10 @@ impl Store {
             .flush_every_ms(None)
             .open()?;
         let tree = |name: &str| database.open_tree(name);
+        let files = fs::read_dir(&blocks).map_err(DaError::io(&blocks))?;
+        let sizes = files.flatten().filter_map(|file| file.metadata().ok()).map(|meta| meta.len());
         Ok(Self {
+            bytes: Arc::new(AtomicU64::new(sizes.sum())),
             blocks,
             undecided,
             heights: tree("heights")?,
@@ -296,16 +304,24 @@ impl Store {
         let bytes = match self.undecided(height, id) {
             Some(bytes) => bytes,
             // A crash came between the name and the index.
-            None => fs::read(&path).map_err(DaError::io(&path))?,
+            None => {
+                let bytes = fs::read(&path).map_err(DaError::io(&path))?;
+                if block_id(&bytes) != *id {
+                    return Err(DaError::damaged(
+                        format!("block {height}"),
+                        "its bytes are others",
+                    ));
+                }
+                bytes
+            }
         };
-        if block_id(&bytes) != *id {
-            return Err(DaError::damaged(format!("block {height}"), "its bytes are others"));
-        }
         let block = Block::decode(&bytes)
             .map_err(|error| DaError::damaged(format!("block {height}"), error))?;
         let undecided = self.undecided_path(height, id);
         if undecided.exists() {
+            let replaced = length_of(&path);
             fs::rename(&undecided, &path).map_err(DaError::io(&path))?;
+            self.count(replaced, bytes.len() as u64);
             sync_dir(&path)?;
         }
         crash::point("decided.synced");
@@ -525,6 +541,7 @@ impl Store {
         }
         let path = self.block_path(height);
         let error = |error| DaError::io(&path)(error);
+        let before = length_of(&path);
         let mut file = fs::OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -534,6 +551,7 @@ impl Store {
         let at = u64::from(chunk) * CHUNK_BYTES as u64;
         file.seek(SeekFrom::Start(at)).and_then(|_| file.write_all(bytes)).map_err(error)?;
         file.set_len(stored.length).and_then(|()| file.sync_all()).map_err(error)?;
+        self.count(before, stored.length);
         sync_dir(&path)?;
         Ok(true)
     }
@@ -783,20 +801,24 @@ impl Store {
             self.commits.remove(&key)?;
             self.heights.remove(&key)?;
             let path = self.block_path(height);
+            let length = length_of(&path);
             fs::remove_file(&path).map_err(DaError::io(&path))?;
+            self.count(length, 0);
             dropped += 1;
         }
         Ok(dropped)
     }
 
     /// Bytes of all blocks.
-    ///
-    /// # Errors
-    /// [`DaError`].
-    pub(crate) fn bytes(&self) -> Result<u64> {
-        let dir = &self.blocks;
-        let files = fs::read_dir(dir).map_err(DaError::io(dir))?;
-        Ok(files.flatten().filter_map(|file| file.metadata().ok()).map(|meta| meta.len()).sum())
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Notes that a block's file has another length than before.
+    fn count(&self, before: u64, after: u64) {
+        let update = |bytes: u64| Some(bytes.saturating_sub(before).saturating_add(after));
+        // It always is an update.
+        let _ = self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, update);
     }
 
     /// Makes everything durable.
@@ -807,6 +829,11 @@ impl Store {
         self.database.flush()?;
         Ok(())
     }
+}
+
+/// The length of a file; zero if there is none.
+fn length_of(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |meta| meta.len())
 }
 
 fn height_of(key: &[u8]) -> Height {

@@ -36,10 +36,12 @@ impl App {
         let at = (height, round.as_u32().unwrap_or(0));
         let earlier = self.proposed.get(&at).and_then(|values| values.first()).cloned();
         let proposer = self.address.unwrap_or(Address([0; 32]));
-        let bytes = match earlier
-            .and_then(|value| self.shared.store.undecided(height, &value.value.0))
-        {
-            Some(bytes) => bytes,
+        let earlier = earlier.and_then(|value| {
+            let id = value.value.0;
+            self.shared.store.undecided(height, &id).map(|bytes| (id, bytes))
+        });
+        let (id, bytes) = match earlier {
+            Some(earlier) => earlier,
             None => {
                 let attestations = self.shared.pending.all(MAX_ATTESTATIONS);
                 let room = MAX_BLOCK_BYTES - 1024 - attestations.len() * SignedAttestation::LEN;
@@ -48,11 +50,12 @@ impl App {
                 let bytes = block.to_bytes();
                 let id = block_id(&bytes);
                 let store = self.shared.store.clone();
-                blocking(move || store.put_undecided(height, &id, &bytes).map(|()| bytes)).await?
+                blocking(move || store.put_undecided(height, &id, &bytes).map(|()| (id, bytes)))
+                    .await?
             }
         };
-        let value = Value(block_id(&bytes));
-        self.stream(height, round, Round::Nil, proposer, &bytes, channels).await;
+        let value = Value(id);
+        self.stream(height, (round, Round::Nil), proposer, (id, bytes.into()), channels).await;
         self.keep_proposed(ProposedValue {
             height,
             round,
@@ -72,10 +75,9 @@ impl App {
     pub(super) async fn stream(
         &self,
         height: Height,
-        round: Round,
-        pol_round: Round,
+        (round, pol_round): (Round, Round),
         proposer: Address,
-        bytes: &[u8],
+        (block, bytes): (BlockId, Bytes),
         channels: &Channels<DaContext>,
     ) {
         let Some(keys) = &self.shared.keys else { return };
@@ -85,7 +87,7 @@ impl App {
             pol_round,
             // A block is streamed again by whoever has it, in its own name.
             proposer: self.address.unwrap_or(proposer),
-            id: block_id(bytes),
+            id: block,
             length: bytes.len() as u32,
             signature: ConsensusSignature([0; 64]),
         };
@@ -94,8 +96,9 @@ impl App {
         let mut id = Writer::new();
         id.put(&height).put(&(round.as_i64() as u64)).put(&header.proposer);
         let id = StreamId::new(id.into_bytes().into());
-        for (bytes, index) in bytes.chunks(PART_BYTES).zip(0..) {
-            let part = Part::Block { header, index, bytes: Bytes::copy_from_slice(bytes) };
+        for (start, index) in (0..bytes.len()).step_by(PART_BYTES).zip(0..) {
+            let bytes = bytes.slice(start..bytes.len().min(start + PART_BYTES));
+            let part = Part::Block { header, index, bytes };
             let content = StreamContent::Data(part);
             publish(channels, StreamMessage::new(id.clone(), index.into(), content)).await;
         }
@@ -113,7 +116,7 @@ impl App {
                 if self.expects(&header, publisher)
                     && let Some(block) = self.assembly.add(&header, index, &bytes)
                 {
-                    return self.complete(&header, &block).await;
+                    return self.complete(&header, block).await;
                 }
             }
             StreamContent::Fin => {}
@@ -151,9 +154,10 @@ impl App {
     async fn complete(
         &mut self,
         header: &PartHeader,
-        bytes: &[u8],
+        bytes: Vec<u8>,
     ) -> Result<Option<ProposedValue<DaContext>>, DaError> {
-        let Some((id, validity)) = self.accept(header.height, bytes, true).await? else {
+        let (height, id) = (header.height, header.id);
+        let Some(validity) = self.accept(height, id, bytes.into(), true).await? else {
             return Ok(None);
         };
         // The proposer is whose turn it is, also if another validator streams the block again.
@@ -171,7 +175,7 @@ impl App {
         Ok(Some(value))
     }
 
-    /// Checks and keeps a block; `None` if it is none.
+    /// Checks and keeps the block of these bytes, whose hash is `id`; `None` if it is none.
     ///
     /// A `new` one must not have entries of earlier blocks. What others have decided is taken as it
     /// is: a node never stops at what more than two thirds have found right. A block that comes when
@@ -180,13 +184,13 @@ impl App {
     pub(super) async fn accept(
         &self,
         height: Height,
-        bytes: &[u8],
+        id: BlockId,
+        bytes: Bytes,
         new: bool,
-    ) -> Result<Option<(BlockId, Validity)>, DaError> {
-        let id = block_id(bytes);
-        let Ok(block) = Block::decode(bytes) else { return Ok(None) };
-        let (shared, bytes) = (self.shared.clone(), bytes.to_vec());
-        let validity = blocking(move || {
+    ) -> Result<Option<Validity>, DaError> {
+        let shared = self.shared.clone();
+        blocking(move || {
+            let Ok(block) = Block::decode(&bytes) else { return Ok(None) };
             let quota = shared.genesis.sender_quota;
             let mut checked = block.check(height, shared.chain, quota);
             if let (Ok(keys), true) = (&checked, new)
@@ -197,16 +201,15 @@ impl App {
             match checked {
                 Ok(_) => {
                     shared.store.put_undecided(height, &id, &bytes)?;
-                    Ok(Validity::Valid)
+                    Ok(Some(Validity::Valid))
                 }
                 Err(error) => {
                     tracing::warn!(%height, %error, "proposal refused");
-                    Ok(Validity::Invalid)
+                    Ok(Some(Validity::Invalid))
                 }
             }
         })
-        .await?;
-        Ok(Some((id, validity)))
+        .await
     }
 }
 
