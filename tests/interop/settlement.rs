@@ -27,7 +27,7 @@ use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use serde_json::{Value, json};
 use zeko_circuits::{
     contract::{Contract, ContractKeys},
-    fold::FoldProgram,
+    fold::{FoldError, FoldProgram},
 };
 use zeko_tests::o1js;
 
@@ -333,6 +333,11 @@ fn prove_commit(
     let attestation = commit.attestation.digest();
     let inbox = (consumed, commit.action_state);
     let committee = &rollup.committee;
+    // A fold of something else is none of this inbox.
+    let other = (commit.action_state, consumed);
+    let wrong =
+        rollup.folds.attest(committee, &signatures, attestation, other, fold.clone(), &mut OsRng);
+    assert!(matches!(wrong, Err(FoldError::Statement)));
     let certificate =
         rollup.folds.attest(committee, &signatures, attestation, inbox, fold, &mut OsRng).unwrap();
     let proofs = [batch.clone(), certificate];
