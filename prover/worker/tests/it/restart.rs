@@ -1,6 +1,10 @@
 //! What is there after a restart.
 
-use std::{collections::BTreeSet, path::Path, time::Duration};
+use std::{
+    collections::BTreeSet,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use tempfile::tempdir;
 use zeko_worker::{Plan, StatementHash, WorkerConfig};
@@ -12,7 +16,17 @@ type Entry = (Vec<u8>, Vec<u8>);
 
 /// The store's entries of proofs.
 fn entries(dir: &Path) -> (sled::Db, Vec<Entry>) {
-    let db = sled::open(dir.join("proofs")).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(5);
+    // Threads of sled hold the lock for a moment after the worker has ended.
+    let db = loop {
+        match sled::open(dir.join("proofs")) {
+            Err(sled::Error::Io(error)) if Instant::now() < deadline => {
+                assert!(error.to_string().contains("lock"), "{error}");
+                std::thread::yield_now();
+            }
+            opened => break opened.unwrap(),
+        }
+    };
     let is_proof = |key: &[u8]| matches!(key.first(), Some(b'p' | b'b'));
     let all = db.iter().map(Result::unwrap).map(|(key, value)| (key.to_vec(), value.to_vec()));
     let proofs = all.filter(|(key, _)| is_proof(key)).collect();
