@@ -225,7 +225,7 @@ fn deposits_to() -> [Deposit; 3] {
 fn deposit_commit_and_payout() {
     let mut rollup = Rollup::compile();
     let (_, rows) = rollup.contract.program().rows();
-    assert_eq!(rows, [("deposit", 1072), ("commit", 24357), ("payout", 15471)]);
+    assert_eq!(rows, [("deposit", 1072), ("commit", 24393), ("payout", 15471)]);
     rollup.deploy();
     let messages = deposits(&rollup);
     let entries = commits(&mut rollup, &messages);
