@@ -109,6 +109,11 @@ impl Rollup {
         })
     }
 
+    /// How much its proofs have room for.
+    pub fn sizes(&self) -> Sizes {
+        self.sizes
+    }
+
     /// The input of [`Commands`] for updates that follow each other in a block.
     ///
     /// # Errors

@@ -9,10 +9,7 @@ use mina_ledger::{
 };
 use zeko_circuits::{
     accounts::{AccountSet, AccountSetError},
-    program::{
-        AccountsInput, CloseInput, CommandsError, Creations, InboxInput, Merge, Point,
-        RecordedInbox, Segment, Sizes,
-    },
+    program::{AccountsInput, CloseInput, Creations, Merge, Point, RecordedInbox, Segment, Sizes},
     update::{RecordedUpdate, State},
 };
 
@@ -102,7 +99,16 @@ pub enum JobInput {
         updates: Vec<RecordedUpdate>,
     },
     /// For [`Rule::Inbox`].
-    Inbox(Box<InboxInput>),
+    Inbox {
+        /// The chain.
+        chain: ChainId,
+        /// The height of the block.
+        height: Length,
+        /// The slot of the block.
+        slot: Slot,
+        /// The messages, at least one.
+        messages: Box<RecordedInbox>,
+    },
     /// For [`Rule::Accounts`].
     Accounts(Box<AccountsInput>),
     /// For [`Rule::Merge`].
@@ -129,7 +135,7 @@ impl Job {
         match &self.input {
             JobInput::Commands { .. } => Rule::Commands,
             JobInput::Merge(_) => Rule::Merge,
-            JobInput::Inbox(_) => Rule::Inbox,
+            JobInput::Inbox { .. } => Rule::Inbox,
             JobInput::Accounts(_) => Rule::Accounts,
             JobInput::Close(_) => Rule::Close,
         }
@@ -149,9 +155,6 @@ pub enum PlanError {
     /// A new account that is in the set of accounts: the set is not that before the batch.
     #[error(transparent)]
     Accounts(#[from] AccountSetError),
-    /// Messages that were recorded for other proofs.
-    #[error(transparent)]
-    Messages(#[from] CommandsError),
     /// The trace contradicts itself.
     #[error("two parts of the batch do not follow each other: {statement}")]
     Order {
@@ -276,10 +279,9 @@ fn segments(trace: &Trace, block: &TracedBlock) -> Result<Vec<(Segment, Job)>, P
                 }
             }
             TracedPart::Messages(inbox) => {
-                let recorded = RecordedInbox::clone(inbox);
-                let rules = &trace.rules;
-                let input = InboxInput::new(chain, height, slot, recorded, rules, sizes.messages)?;
-                add(&inbox.before, &inbox.after, JobInput::Inbox(input.into()))?;
+                let messages = inbox.clone();
+                let input = JobInput::Inbox { chain, height, slot, messages };
+                add(&inbox.before, &inbox.after, input)?;
             }
         }
     }

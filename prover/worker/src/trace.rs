@@ -76,8 +76,6 @@ pub struct Trace {
     pub era: Era,
     /// The chain.
     pub chain: ChainId,
-    /// What the circuits are made for.
-    pub rules: Rules,
     /// How much the proofs have room for that it was recorded for.
     pub sizes: Sizes,
     /// The blocks, also those in which nothing happens.
@@ -149,7 +147,7 @@ impl Trace {
             proofs,
             &mut tracer,
         )?;
-        let Tracer { rules, blocks, entries, closing, .. } = tracer;
+        let Tracer { blocks, entries, closing, .. } = tracer;
         proofless(&blocks)?;
         let Some([bridge_after, fee_account]) = closing else {
             // Nothing was paid for, nobody was credited, and there is no recipient of fees.
@@ -159,7 +157,6 @@ impl Trace {
         let trace = Self {
             era,
             chain: parameters.chain,
-            rules,
             sizes,
             blocks,
             entries,

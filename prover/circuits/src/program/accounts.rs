@@ -108,7 +108,7 @@ impl CreationsVar {
 }
 
 /// The accounts on the next entries of a list join the set of accounts, each of which was missing; if
-/// their command fails, they leave it again. Rows: 2,140 for each entry, and those of a proof.
+/// their command fails, they leave it again. Rows: 2,138 for each entry, and those of a proof.
 #[derive(Clone, Copy, Debug)]
 pub struct Accounts {
     /// How many entries.

@@ -42,7 +42,7 @@ pub(crate) struct Credit {
 
 /// Pays into an account of MINA, the fee for a new one out of the same amount: the twin of
 /// [`apply_unauthorized_update`](mina_ledger::logic::apply_unauthorized_update) with a body that does
-/// nothing else. About 1,400 rows; if the bit is 0, the account need not be in the ledger.
+/// nothing else. Most of the 2,028 rows of a message; if the bit is 0, the account need not be in the ledger.
 #[allow(clippy::too_many_arguments)] // all that an account is found by and paid with
 pub(crate) fn credit<I>(
     cs: &mut Cs<I>,

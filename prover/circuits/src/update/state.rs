@@ -62,11 +62,11 @@ state! {
     ledger,
     /// The fees that have been collected: of commands, and for the accounts that they created.
     fees,
-    /// The list of the accounts that have been created: see [`NewAccount`](super::NewAccount).
+    /// The list of the accounts that commands took to be new: see [`NewAccount`](super::NewAccount).
     accounts,
     /// The root of the ledger with the updates so far.
     local_ledger,
-    /// The list of new accounts with those of the updates so far.
+    /// That list with those of the command's updates so far.
     local_accounts,
     /// The token of the parent of the next update.
     caller,

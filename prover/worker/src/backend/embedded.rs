@@ -12,7 +12,7 @@ use pickles::{ProveError, ProvedStatement, free_memory, verify};
 use rand::rngs::OsRng;
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 use tokio::sync::oneshot;
-use zeko_circuits::program::Rollup;
+use zeko_circuits::program::{RecordedInbox, Rollup};
 
 use super::{Backend, BackendError, Limits};
 use crate::plan::{Job, JobInput, Rule, StatementHash};
@@ -116,10 +116,19 @@ fn prove(
                 .map_err(|error| BackendError::Failed { reason: error.to_string() })?;
             program.prove_trusting(rollup.commands, input, &previous, &mut OsRng)
         }
-        JobInput::Inbox(input) => {
-            program.prove_trusting(rollup.inbox, input.as_ref().clone(), &previous, &mut OsRng)
+        JobInput::Inbox { chain, height, slot, messages } => {
+            let messages = RecordedInbox::clone(messages);
+            let input = rollup
+                .inbox_input(*chain, *height, *slot, messages)
+                .map_err(|error| BackendError::Failed { reason: error.to_string() })?;
+            program.prove_trusting(rollup.inbox, input, &previous, &mut OsRng)
         }
         JobInput::Accounts(input) => {
+            let (expected, got) = (rollup.sizes().accounts, input.places.len());
+            if expected != got {
+                let reason = format!("expected {expected} places for new accounts, got {got}");
+                return Err(BackendError::Failed { reason });
+            }
             program.prove_trusting(rollup.accounts, input.as_ref().clone(), &previous, &mut OsRng)
         }
         JobInput::Merge(segments) => {

@@ -76,10 +76,11 @@ fn check(batch: &Batch, trace: &Trace, plan: &Plan) -> Vec<usize> {
                 sizes.push(own.len());
                 segment_of(trace, job.statement, own[0].before)
             }
-            JobInput::Inbox(input) => {
-                messages += input.messages.iter().filter(|(counts, _)| *counts).count();
+            JobInput::Inbox { messages: own, .. } => {
+                assert!((1..=SIZES.messages).contains(&own.messages.len()));
+                messages += own.messages.len();
                 sizes.push(0);
-                segment_of(trace, job.statement, input.before)
+                segment_of(trace, job.statement, own.before)
             }
             JobInput::Accounts(input) => {
                 let earlier = creations.map(|(statement, _)| statement);

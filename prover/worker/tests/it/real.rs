@@ -76,4 +76,13 @@ async fn a_batch_is_proved_on_this_machine() {
     let error = backend.prove(Arc::new(wrong), vec![]).await.unwrap_err();
     let BackendError::Failed { reason } = error else { panic!("{error}") };
     assert!(reason.contains(Rule::Commands.name()), "{reason}");
+
+    // Nor does one that was planned for circuits of other sizes.
+    let part = plan.jobs().iter().find(|job| job.rule() == Rule::Accounts).unwrap();
+    let mut wrong = Job::clone(part);
+    let JobInput::Accounts(input) = &mut wrong.input else { panic!("{}", wrong.rule()) };
+    input.places.clear();
+    let error = backend.prove(Arc::new(wrong), vec![]).await.unwrap_err();
+    let BackendError::Failed { reason } = error else { panic!("{error}") };
+    assert_eq!(reason, "expected 1 places for new accounts, got 0");
 }
