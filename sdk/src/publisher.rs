@@ -9,7 +9,7 @@ use std::time::Duration;
 use mina_ledger::{
     ledger::{FullLedger, LedgerError},
     logic::ApplyError,
-    rollup::DataCommitment,
+    rollup::{DataCommitment, Message},
     types::{AccountId, Era, Length, PrivateKey, PublicKey, to_decimal},
 };
 use tokio::task::JoinHandle;
@@ -138,7 +138,7 @@ pub fn rollup_config(
         minimum_fee: mina_ledger::logic::MINIMUM_FEE.get(),
         minimum_withdrawal: genesis.minimum_withdrawal.get(),
         deposit_fee: genesis.deposit_fee.get(),
-        message_quota: 32,
+        message_quota: genesis.message_quota,
         sequencers: vec![sequencer],
         genesis_accounts,
         inbox: None,
@@ -251,6 +251,12 @@ impl Follower {
             let missing = PublisherError::Missing { batch: number, height };
             let block = self.sequencer.block(selector).ok_or(missing)?;
             let mut next = builder.block(&mut self.ledger, block.slot);
+            for consumed in &block.messages {
+                next.message(match consumed.message {
+                    Message::Deposit(deposit) => Ok(deposit),
+                    Message::Unopened(hash) => Err(hash),
+                })?;
+            }
             for included in &block.commands {
                 let command = match included.command.as_ref() {
                     zeko_sequencer::Command::Zkapp(command) => Command::Zkapp((**command).clone()),

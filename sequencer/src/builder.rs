@@ -9,7 +9,7 @@ use std::{
 
 use mina_ledger::{
     ledger::{FullLedger, Ledger, Mask},
-    rollup::PreConfirmation,
+    rollup::{Message, PreConfirmation},
     types::Length,
 };
 
@@ -19,7 +19,7 @@ use crate::{
     graphql::{Block, NodeEvent},
     log::Record,
     pool::{Checked, Dropped},
-    shared::{Guard, Shared, now_ms},
+    shared::{Guard, Shared, consumed_inbox, now_ms},
     store::{BlockWrite, Tip, field},
 };
 
@@ -97,11 +97,16 @@ impl Builder {
     fn turn(&mut self) -> Result<(), String> {
         let tick = Duration::from_millis(self.shared.config.tick_ms.max(1));
         let next = Instant::now() + tick;
-        self.ensure_open().map_err(|error| error.to_string())?;
-        self.execute()?;
+        let block_time = Duration::from_millis(self.shared.config.block_ms.max(1));
+        if self.rests() {
+            self.deadline = Instant::now() + block_time;
+            self.shared.last_block_ms.store(now_ms(), Ordering::Relaxed);
+        } else {
+            self.ensure_open().map_err(|error| error.to_string())?;
+            self.execute()?;
+        }
         if Instant::now() >= self.deadline {
             self.close()?;
-            let block_time = Duration::from_millis(self.shared.config.block_ms.max(1));
             self.deadline += block_time;
             // After a pause there is no catching up.
             self.deadline = self.deadline.max(Instant::now());
@@ -127,6 +132,38 @@ impl Builder {
         }
     }
 
+    /// Whether there is nothing to do, and there has not been for a long time.
+    fn rests(&self) -> bool {
+        self.engine.rests() && self.shared.pool().len() == 0 && self.next_messages().is_empty()
+    }
+
+    /// Messages of the L1 that the next block is to begin with.
+    fn next_messages(&self) -> Vec<Message> {
+        let room = self.engine.message_room();
+        let Some(bridge) = self.shared.bridge.get().filter(|_| room > 0) else {
+            return Vec::new();
+        };
+        let messages = bridge.messages(consumed_inbox(&self.shared), room);
+        messages.into_iter().take(room).collect()
+    }
+
+    /// Consumes messages at the beginning of the block that has just been opened.
+    fn consume(&mut self) -> Result<Option<Record>, EngineError> {
+        let messages = self.next_messages();
+        if messages.is_empty() {
+            return Ok(None);
+        }
+        let shared = Arc::clone(&self.shared);
+        let mut outcome = Outcome::default();
+        let mut ledger = shared.ledger();
+        self.engine.consume(&mut ledger, &messages, &mut outcome)?;
+        let accounts = outcome.accounts(&ledger);
+        drop(ledger);
+        shared.view.write().executed([], accounts);
+        metrics::counter!("zeko_messages_consumed_total").increment(messages.len() as u64);
+        Ok(Some(Record::Consumed(messages)))
+    }
+
     fn ensure_open(&mut self) -> Result<(), EngineError> {
         if self.engine.opening().is_some() {
             return Ok(());
@@ -139,7 +176,9 @@ impl Builder {
             self.drop_commands(late);
         }
         self.engine.open(opening)?;
-        self.shared.log.append(&[Record::Opened(opening)], None);
+        let opened = std::iter::once(Record::Opened(opening));
+        let records: Vec<Record> = opened.chain(self.consume()?).collect();
+        self.shared.log.append(&records, None);
         crash_point("block/opened");
         Ok(())
     }
@@ -240,10 +279,12 @@ impl Builder {
         let start = Instant::now();
         crash_point("block/closing");
         let shared = Arc::clone(&self.shared);
+        let ends_batch = self.engine.ends_batch(shared.provers_busy.load(Ordering::Relaxed));
         let mut ledger = shared.ledger();
-        let closing = self.engine.close(&mut ledger).map_err(|error| error.to_string())?;
+        let closing = self.engine.close(&mut ledger, ends_batch);
+        let closing = closing.map_err(|error| error.to_string())?;
         let hash = state_hash_bytes(&closing.block);
-        let record = self.shared.log.append_and_wait(&[Record::Closed(hash)])?;
+        let record = self.shared.log.append_and_wait(&[Record::Closed { hash, ends_batch }])?;
         crash_point("block/closed-logged");
         let (block, write) =
             self.engine.commit(ledger, closing, record).map_err(|error| error.to_string())?;

@@ -102,6 +102,8 @@ pub struct GenesisConfig {
     pub minimum_withdrawal: Amount,
     /// What the chain keeps of a deposit.
     pub deposit_fee: Amount,
+    /// Most messages of the L1 that a batch consumes.
+    pub message_quota: u32,
     /// The accounts that exist from the start, behind the bridge account, in order. What they hold
     /// counts as paid in.
     pub accounts: Vec<GenesisAccount>,
@@ -121,6 +123,7 @@ impl Default for GenesisConfig {
             account_creation_fee: Amount::new(100_000_000),
             minimum_withdrawal: Amount::new(1_000_000_000),
             deposit_fee: Amount::new(100_000_000),
+            message_quota: 32,
             accounts: Vec::new(),
         }
     }
@@ -140,15 +143,18 @@ pub struct GenesisAccount {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BatchConfig {
-    /// Most blocks.
+    /// Blocks after which a batch with commands or messages is closed.
     pub max_blocks: u32,
-    /// Milliseconds after which a batch with commands is closed.
+    /// Milliseconds after which one is closed.
     pub max_age_ms: u64,
+    /// Blocks that a batch never has more of. After so many empty ones, no more are made until there is
+    /// something to put into one.
+    pub most_blocks: u32,
 }
 
 impl Default for BatchConfig {
     fn default() -> Self {
-        Self { max_blocks: 1000, max_age_ms: 180_000 }
+        Self { max_blocks: 1000, max_age_ms: 180_000, most_blocks: 10_000 }
     }
 }
 

@@ -8,13 +8,17 @@ use mina_ledger::{
     hash::{CommandHashes, command_hashes},
     ledger::{FullLedger, Ledger, LedgerError, Location, Mask},
     logic::{ApplyError, Context, FailureTable, apply_signed_command, apply_zkapp_command},
-    rollup::{BlockHeader, CommandReceipt, Hashed, bridge_id, credit_fees},
+    rollup::{
+        BlockHeader, CommandReceipt, Hashed, Message, MessageOutcome, apply_deposit,
+        apply_unopened, bridge_id, credit_fees,
+    },
     types::{
         Account, AccountId, Amount, Length, ProtocolStateView, SignedAmount, Slot, to_decimal,
     },
 };
 
 use crate::{
+    bridge::Consumed,
     command::Command,
     config::BatchConfig,
     graphql::{Block, Included},
@@ -27,9 +31,6 @@ use crate::{
 /// Bytes of commands after which a block is full and a batch is closed: together they stay below the
 /// 6 MiB that a batch may have on the DA layer, receipts and empty blocks included.
 pub(crate) const FULL_BYTES: u64 = 2 << 20;
-
-/// Blocks after which a batch is closed even if they are empty: the DA layer takes 65,536.
-const MAX_EMPTY_BLOCKS: u32 = 10_000;
 
 /// Why execution cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -70,7 +71,9 @@ pub enum EngineError {
 struct OpenBlock {
     opening: Opening,
     view: ProtocolStateView,
+    messages: Vec<Consumed>,
     commands: Vec<Included>,
+    /// Of messages and commands.
     receipts: Vec<Fp>,
     fees: Amount,
     /// Of its commands.
@@ -150,6 +153,7 @@ impl Engine {
         self.open = Some(OpenBlock {
             opening,
             view: view_on(opening.height.get(), opening.slot),
+            messages: Vec::new(),
             commands: Vec::new(),
             receipts: Vec::new(),
             fees: Amount::ZERO,
@@ -157,6 +161,38 @@ impl Engine {
         });
         let mut view = self.shared.view.write();
         view.open_block(opening.generation, opening.height.get(), self.parent);
+        Ok(())
+    }
+
+    /// How many messages the batch may still consume.
+    pub(crate) fn message_room(&self) -> usize {
+        let quota = self.shared.config.genesis.message_quota;
+        (quota as usize).saturating_sub(self.tip.batch.messages as usize)
+    }
+
+    /// Consumes messages of the L1 at the beginning of the open block.
+    pub(crate) fn consume(
+        &mut self,
+        ledger: &mut Mask<FullLedger>,
+        messages: &[Message],
+        outcome: &mut Outcome,
+    ) -> Result<(), EngineError> {
+        let open = self.open.as_mut().filter(|open| open.receipts.is_empty());
+        let open = open.ok_or(EngineError::Order)?;
+        let context = context(&self.shared, open.opening.slot, &open.view);
+        for message in messages {
+            let MessageOutcome { receipt, fee, supply_increase, .. } = match message {
+                Message::Deposit(deposit) => {
+                    outcome.touched.push(AccountId::of(deposit.recipient));
+                    apply_deposit(ledger, deposit, &self.shared.rule.parameters, &context)?
+                }
+                Message::Unopened(hash) => apply_unopened(ledger, *hash, &context)?,
+            };
+            open.fees = add_fees(open.fees, SignedAmount::positive(fee), supply_increase);
+            open.receipts.push(receipt.digest());
+            open.messages.push(Consumed { message: *message, receipt });
+        }
+        outcome.touched.push(bridge_id());
         Ok(())
     }
 
@@ -171,13 +207,7 @@ impl Engine {
             // The callers open a block first.
             return Err(mina_ledger::logic::RejectReason::Expired.into());
         };
-        let context = Context {
-            era: self.shared.domain.era(),
-            account_creation_fee: self.shared.config.genesis.account_creation_fee,
-            slot: open.opening.slot,
-            view: &open.view,
-            rule: Some(&self.shared.rule),
-        };
+        let context = context(&self.shared, open.opening.slot, &open.view);
         let (failures, excess, supply) = match checked.command.as_ref() {
             Command::Signed(command) => {
                 let applied = apply_signed_command(ledger, &command.payload, &context)?;
@@ -201,7 +231,7 @@ impl Engine {
                 (applied.failures, applied.fee_excess, applied.supply_increase)
             }
         };
-        open.fees = open.fees.checked_add(collected(excess, supply)).unwrap_or(Amount::MAX);
+        open.fees = add_fees(open.fees, excess, supply);
         let receipt = CommandReceipt { applied: failures.is_none(), outbox: outbox(ledger)? };
         let digest = match self.receipt {
             Some((known, digest)) if known == receipt => digest,
@@ -217,14 +247,51 @@ impl Engine {
         Ok(())
     }
 
-    /// Closes the open block: its root, its hash, and the batch if it is time. Nothing is visible
+    /// Whether the batch ends with the open block. `busy`: there is no prover for it yet.
+    pub(crate) fn ends_batch(&self, busy: bool) -> bool {
+        let Some(open) = &self.open else { return false };
+        let batch = self.batch_with(open);
+        let Opening { height, timestamp_ms, .. } = open.opening;
+        is_due(&self.shared.config.batch, &batch, height.get(), timestamp_ms, busy)
+    }
+
+    /// Whether no block is to be made without something to put into it.
+    pub(crate) fn rests(&self) -> bool {
+        let batch = &self.tip.batch;
+        let blocks = self.tip.blocks.saturating_sub(batch.first_height);
+        let is_empty = batch.commands == 0 && batch.messages == 0;
+        self.open.is_none() && is_empty && blocks >= self.shared.config.batch.most_blocks
+    }
+
+    /// The batch under way with the open block.
+    fn batch_with(&self, open: &OpenBlock) -> OpenBatch {
+        let mut batch = self.tip.batch.clone();
+        batch.commands += open.commands.len() as u64;
+        batch.messages += open.messages.len() as u64;
+        batch.bytes = batch.bytes.saturating_add(open.bytes);
+        batch.fees = batch.fees.checked_add(open.fees).unwrap_or(Amount::MAX);
+        if batch.commands == 0 && batch.messages == 0 {
+            // Blocks in which nothing happens do not make a batch older.
+            batch.first_timestamp_ms = open.opening.timestamp_ms;
+        }
+        batch
+    }
+
+    /// Closes the open block, and the batch with it or not: its root and its hash. Nothing is visible
     /// until [`Engine::commit`].
-    pub(crate) fn close(&mut self, ledger: &mut Mask<FullLedger>) -> Result<Closing, EngineError> {
-        let OpenBlock { opening, commands, receipts, fees, bytes, .. } =
-            self.open.take().ok_or(EngineError::Order)?;
+    pub(crate) fn close(
+        &mut self,
+        ledger: &mut Mask<FullLedger>,
+        ends_batch: bool,
+    ) -> Result<Closing, EngineError> {
+        let open = self.open.take().ok_or(EngineError::Order)?;
+        let mut batch = self.batch_with(&open);
+        let OpenBlock { opening, messages, commands, receipts, .. } = open;
         let height = opening.height.get();
         let root = ledger.root()?;
-        let entries = commands.iter().map(|included| included.hash).zip(receipts);
+        let ids = messages.iter().map(|consumed| consumed.message.block_entry());
+        let ids = ids.chain(commands.iter().map(|included| included.hash));
+        let entries = ids.zip(receipts);
         let header = BlockHeader {
             chain: self.shared.chain,
             generation: opening.generation,
@@ -236,12 +303,11 @@ impl Engine {
         };
         let hash = header.digest();
         let previous = self.tip.clone();
-        let mut batch = previous.batch.clone();
-        batch.commands += commands.len() as u64;
-        batch.bytes = batch.bytes.saturating_add(bytes);
-        let collected = batch.fees;
-        batch.fees = batch.fees.checked_add(fees).unwrap_or(Amount::MAX);
-        let closed_batch = self.close_batch(ledger, &mut batch, opening, root)?;
+        let collected = previous.batch.fees;
+        let closed_batch = match ends_batch {
+            true => Some(self.close_batch(ledger, &mut batch, opening, root)?),
+            false => None,
+        };
         let ledger_after = ledger.root()?;
         let (accounts, before) = changes(ledger)?;
         conservation(height, &accounts, &before, collected, batch.fees)?;
@@ -254,6 +320,7 @@ impl Engine {
             producer: self.shared.producer,
             ledger_hash: root,
             view: view_on(height.saturating_add(1), opening.slot),
+            messages,
             commands,
             coinbase: Amount::ZERO,
             coinbase_receiver: None,
@@ -273,25 +340,15 @@ impl Engine {
         Ok(Closing { block, accounts, before, closed_batch, previous })
     }
 
-    /// Closes the batch with the block at hand, if it is full or old and has commands.
+    /// Closes the batch with the block at hand.
     fn close_batch(
         &self,
         ledger: &mut Mask<FullLedger>,
         batch: &mut OpenBatch,
         opening: Opening,
         root: Fp,
-    ) -> Result<Option<BatchRecord>, EngineError> {
-        let config = &self.shared.config.batch;
+    ) -> Result<BatchRecord, EngineError> {
         let height = opening.height.get();
-        if batch.commands == 0 {
-            // Blocks without commands do not make a batch older.
-            if height == batch.first_height {
-                batch.first_timestamp_ms = opening.timestamp_ms;
-            }
-        }
-        if !is_due(config, batch, height, opening.timestamp_ms) {
-            return Ok(None);
-        }
         // They are kept for the next batch if there is no account for them.
         let credited = credit_fees(ledger, self.shared.fee_recipient, batch.fees)?;
         let target = if credited { ledger.root()? } else { root };
@@ -303,20 +360,23 @@ impl Engine {
             source_ledger: batch.source_ledger.clone(),
             target_ledger: to_decimal(target),
             commands: batch.commands,
+            messages: batch.messages,
             fees: if credited { batch.fees } else { Amount::ZERO },
             stage: Stage::Included,
             data: None,
+            settled_by: None,
         };
         *batch = OpenBatch {
             number: batch.number + 1,
             first_height: height.saturating_add(1),
             first_timestamp_ms: opening.timestamp_ms,
             commands: 0,
+            messages: 0,
             bytes: 0,
             fees: if credited { Amount::ZERO } else { batch.fees },
             source_ledger: to_decimal(target),
         };
-        Ok(Some(closed))
+        Ok(closed)
     }
 
     /// Makes a closed block part of the ledger and visible. What the store has to write is
@@ -355,13 +415,20 @@ impl Engine {
     }
 }
 
-/// Whether a batch is closed with the block at `height`: it is full or old and has commands, or its
-/// empty blocks have become too many.
-fn is_due(config: &BatchConfig, batch: &OpenBatch, height: u32, timestamp_ms: u64) -> bool {
+/// Whether a batch in which something happens is closed with the block at `height`: because it cannot
+/// be larger, or, unless the provers are busy, because it is large or old enough.
+fn is_due(
+    config: &BatchConfig,
+    batch: &OpenBatch,
+    height: u32,
+    timestamp_ms: u64,
+    busy: bool,
+) -> bool {
     let blocks = height.saturating_sub(batch.first_height).saturating_add(1);
     let age = timestamp_ms.saturating_sub(batch.first_timestamp_ms);
-    let due = blocks >= config.max_blocks || age >= config.max_age_ms || batch.bytes >= FULL_BYTES;
-    blocks >= MAX_EMPTY_BLOCKS || (batch.commands > 0 && due)
+    let is_full = blocks >= config.most_blocks || batch.bytes >= FULL_BYTES;
+    let is_due = blocks >= config.max_blocks || age >= config.max_age_ms;
+    (batch.commands > 0 || batch.messages > 0) && (is_full || (is_due && !busy))
 }
 
 /// A block that has been closed and is not yet visible.
@@ -373,10 +440,22 @@ pub(crate) struct Closing {
     previous: Tip,
 }
 
-/// Fee and account-creation fees.
-fn collected(excess: SignedAmount, supply: SignedAmount) -> Amount {
-    // Neither is more than what there is of MINA.
-    excess.magnitude.checked_add(supply.magnitude).unwrap_or(Amount::MAX)
+/// What a block executes in.
+fn context<'a>(shared: &'a Shared, slot: Slot, view: &'a ProtocolStateView) -> Context<'a> {
+    Context {
+        era: shared.domain.era(),
+        account_creation_fee: shared.config.genesis.account_creation_fee,
+        slot,
+        view,
+        rule: Some(&shared.rule),
+    }
+}
+
+/// Fees with those of one more: the fee, and fees for accounts that it created.
+fn add_fees(fees: Amount, excess: SignedAmount, supply: SignedAmount) -> Amount {
+    // All of them are less than what there is of MINA.
+    let added = excess.magnitude.checked_add(supply.magnitude);
+    added.and_then(|added| fees.checked_add(added)).unwrap_or(Amount::MAX)
 }
 
 /// The action state of the bridge account.
@@ -450,23 +529,26 @@ pub(crate) fn check_result(
 mod tests {
     use super::*;
 
-    fn batch(commands: u64, bytes: u64) -> OpenBatch {
+    fn batch(commands: u64, messages: u64, bytes: u64) -> OpenBatch {
         OpenBatch {
             number: 3,
             first_height: 100,
             first_timestamp_ms: 5000,
             commands,
+            messages,
             bytes,
             fees: Amount::ZERO,
             source_ledger: String::new(),
         }
     }
 
+    const CONFIG: BatchConfig = BatchConfig { max_blocks: 50, max_age_ms: 1000, most_blocks: 80 };
+
     #[test]
-    fn a_batch_is_closed_when_it_is_full_or_old() {
-        let config = BatchConfig { max_blocks: 50, max_age_ms: 1000 };
-        let due =
-            |commands, bytes, height, time| is_due(&config, &batch(commands, bytes), height, time);
+    fn a_batch_is_closed_when_it_is_large_or_old() {
+        let due = |commands, bytes, height, time| {
+            is_due(&CONFIG, &batch(commands, 0, bytes), height, time, false)
+        };
         // Bytes, in its first block.
         assert!(!due(9, FULL_BYTES - 1, 100, 5000));
         assert!(due(9, FULL_BYTES, 100, 5000));
@@ -477,17 +559,20 @@ mod tests {
         assert!(!due(1, 100, 101, 5999));
         assert!(due(1, 100, 101, 6000));
         assert!(!due(1, 100, 101, 4000));
+        // Messages are as good as commands.
+        assert!(is_due(&CONFIG, &batch(0, 1, 0), 149, 5000, false));
     }
 
     #[test]
-    fn empty_blocks_alone_close_a_batch_late_and_surely() {
-        let config = BatchConfig { max_blocks: 1, max_age_ms: 1 };
-        let last = 100 + MAX_EMPTY_BLOCKS - 1;
-        assert!(!is_due(&config, &batch(0, 0), last - 1, u64::MAX));
-        assert!(is_due(&config, &batch(0, 0), last, 5000));
-        // Whatever the configuration says: the DA layer takes no more.
-        let never = BatchConfig { max_blocks: u32::MAX, max_age_ms: u64::MAX };
-        assert!(!is_due(&never, &batch(1, FULL_BYTES - 1), last - 1, 5000));
-        assert!(is_due(&never, &batch(1, 1), last, 5000));
+    fn a_batch_waits_for_a_prover_until_it_is_full() {
+        let due = |bytes, height| is_due(&CONFIG, &batch(1, 0, bytes), height, u64::MAX, true);
+        assert!(!due(FULL_BYTES - 1, 178));
+        assert!(due(FULL_BYTES, 100));
+        assert!(due(100, 179));
+    }
+
+    #[test]
+    fn a_batch_in_which_nothing_happens_is_never_closed() {
+        assert!(!is_due(&CONFIG, &batch(0, 0, 0), u32::MAX, u64::MAX, false));
     }
 }

@@ -1,19 +1,22 @@
 //! The sequencer as a node of GraphQL, and as what JSON-RPC answers from.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering, mpsc};
 
 use futures_util::future::BoxFuture;
+use mina_curves::Fp;
 use mina_ledger::{
     hash::TransactionHash,
     ledger::{Ledger, Location, MerklePath, NodePosition},
     logic::FailureTable,
-    rollup::{PreConfirmation, SignedStatement},
-    types::{AccountId, Amount, Nonce, PublicKey, Signature, TokenId},
+    rollup::{DepositAction, Message, MessageReceipt, PreConfirmation, SignedStatement},
+    types::{AccountId, Amount, Nonce, PublicKey, Signature, TokenId, ZkappCommand},
 };
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, oneshot};
 
 use crate::{
     admission::Admission,
+    bridge::{Bridge, Consumed, DepositRequest},
+    builder::Control,
     command::Command,
     config::SequencerConfig,
     graphql::{
@@ -21,7 +24,7 @@ use crate::{
         NodeEvent, NodeInfo, PoolFilter, SubmitError, SyncStatus, TransactionStatus,
     },
     rpc::status_json,
-    shared::{Shared, now_ms},
+    shared::{Shared, consumed_inbox, now_ms},
     store::{BatchRecord, Stage, StoreError},
 };
 
@@ -74,6 +77,24 @@ pub struct SignedConfirmation {
 pub struct SequencerHandle {
     pub(crate) shared: Arc<Shared>,
     pub(crate) admission: Admission,
+    pub(crate) control: mpsc::Sender<Control>,
+}
+
+/// A deposit and what has become of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DepositStatus {
+    /// On the L1, not yet in a block.
+    Relayed,
+    /// Consumed by a block.
+    Consumed {
+        /// What became of it.
+        receipt: MessageReceipt,
+        /// The height of the block, as in GraphQL.
+        height: u32,
+        /// How far the block has come.
+        stage: Stage,
+    },
 }
 
 impl SequencerHandle {
@@ -185,6 +206,69 @@ impl SequencerHandle {
     /// What is executed from now on, as soon as it is safe; not yet signed.
     pub fn confirmations(&self) -> broadcast::Receiver<Arc<Vec<PreConfirmation>>> {
         self.shared.confirmations.subscribe()
+    }
+
+    /// Lets the sequencer consume messages of the L1 and prepare deposits; once. `false` if there is a
+    /// bridge already.
+    pub fn connect(&self, bridge: Arc<dyn Bridge>) -> bool {
+        self.shared.bridge.set(bridge).is_ok()
+    }
+
+    /// Whether batches stay open beyond their age and number of blocks, because provers are behind.
+    pub fn set_provers_busy(&self, busy: bool) {
+        self.shared.provers_busy.store(busy, Ordering::Relaxed);
+    }
+
+    /// Undoes all blocks but the first `height`, in a new generation; their commands go first again.
+    /// The number of commands.
+    ///
+    /// # Errors
+    /// Why not: the blocks are too old, or the sequencer is about to stop.
+    pub async fn roll_back(&self, height: u32) -> Result<u32, String> {
+        let (done, result) = oneshot::channel();
+        let stopping = || "stopping".to_owned();
+        self.control.send(Control::RollBack { height, done }).map_err(|_| stopping())?;
+        result.await.unwrap_or_else(|_| Err(stopping()))
+    }
+
+    /// A command that makes a deposit on the L1; only the sender's signatures are missing.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn prepare_deposit(&self, request: DepositRequest) -> Result<ZkappCommand, String> {
+        match self.shared.bridge.get() {
+            Some(bridge) => bridge.prepare_deposit(request).await,
+            None => Err("the bridge is not ready".into()),
+        }
+    }
+
+    /// The last deposits for a key, newest first.
+    pub fn deposits(&self, recipient: &PublicKey) -> Vec<(DepositAction, DepositStatus)> {
+        let consumed = self.consumed_inbox();
+        let waiting = self.shared.bridge.get().map_or_else(Vec::new, |b| b.waiting(consumed));
+        let waiting = waiting.into_iter().rev().filter(|deposit| deposit.recipient == *recipient);
+        let mut deposits: Vec<_> =
+            waiting.map(|deposit| (deposit, DepositStatus::Relayed)).collect();
+        let heights = self.shared.store.deposits_to(recipient, MAX_CHAIN);
+        let heights = heights.inspect_err(|error| tracing::error!(%error, "reading deposits"));
+        for height in heights.unwrap_or_default() {
+            let Some(block) = self.block_at(height) else { continue };
+            let stage = self.stage(height);
+            let height = height.saturating_add(1);
+            for Consumed { message, receipt } in block.messages.iter().rev().copied() {
+                if let Message::Deposit(deposit) = message
+                    && deposit.recipient == *recipient
+                {
+                    deposits.push((deposit, DepositStatus::Consumed { receipt, height, stage }));
+                }
+            }
+        }
+        deposits
+    }
+
+    /// The prefix of the L1's inbox that blocks have consumed.
+    pub fn consumed_inbox(&self) -> Fp {
+        consumed_inbox(&self.shared)
     }
 
     /// Closed batches from a number on.

@@ -1,6 +1,6 @@
 //! Health, metrics, and the admin endpoint.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, atomic::Ordering, mpsc::Sender};
+use std::sync::{Arc, OnceLock, atomic::Ordering};
 
 use axum::{
     Json, Router,
@@ -15,7 +15,6 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::{
-    builder::Control,
     graphql::MinaNode,
     handle::SequencerHandle,
     shared::{Shared, now_ms},
@@ -119,20 +118,15 @@ fn gauges(shared: &Shared) {
 #[derive(Clone)]
 struct Admin {
     handle: SequencerHandle,
-    control: Arc<Mutex<Sender<Control>>>,
     token: Arc<str>,
 }
 
 /// `POST /rollback {"height": …}`, `POST /stop`, `GET /status`, all with the token.
-pub(crate) fn admin_router(
-    handle: SequencerHandle,
-    control: Sender<Control>,
-    token: &str,
-) -> Result<Router, String> {
+pub(crate) fn admin_router(handle: SequencerHandle, token: &str) -> Result<Router, String> {
     if token.len() < MIN_TOKEN {
         return Err(format!("at least {MIN_TOKEN} bytes are needed"));
     }
-    let admin = Admin { handle, control: Arc::new(Mutex::new(control)), token: token.into() };
+    let admin = Admin { handle, token: token.into() };
     Ok(Router::new()
         .route("/rollback", post(roll_back))
         .route("/stop", post(stop))
@@ -163,17 +157,8 @@ struct RollBack {
 }
 
 async fn roll_back(State(admin): State<Admin>, Json(request): Json<RollBack>) -> Response {
-    let (done, result) = tokio::sync::oneshot::channel();
-    let sent = {
-        let control = admin.control.lock().unwrap_or_else(PoisonError::into_inner);
-        // GraphQL's heights are the number of blocks, so the one kept is just below.
-        control.send(Control::RollBack { height: request.height, done })
-    };
-    let result = match sent {
-        Ok(()) => result.await.unwrap_or_else(|_| Err("stopping".into())),
-        Err(_) => Err("stopping".into()),
-    };
-    match result {
+    // GraphQL's heights are the number of blocks, so the one kept is just below.
+    match admin.handle.roll_back(request.height).await {
         Ok(commands) => Json(json!({ "commands": commands })).into_response(),
         Err(reason) => (StatusCode::CONFLICT, Json(json!({ "error": reason }))).into_response(),
     }

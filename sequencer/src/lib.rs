@@ -14,6 +14,7 @@
 //! a crash, `replay` runs the log with the same `engine` on top of what the store has.
 
 mod admission;
+mod bridge;
 mod builder;
 mod command;
 mod config;
@@ -33,6 +34,7 @@ mod shared;
 mod store;
 mod view;
 
+pub use bridge::{Bridge, Consumed, DepositRequest};
 pub use command::Command;
 pub use config::{
     AdminConfig, BatchConfig, GenesisAccount, GenesisConfig, RpcConfig, SequencerConfig,
@@ -41,7 +43,7 @@ pub use config::{
 pub use crash::POINTS as CRASH_POINTS;
 pub use engine::EngineError;
 pub use fees::{FeeConfig, command_weight};
-pub use handle::{CommandStatus, SequencerHandle, SignedConfirmation};
+pub use handle::{CommandStatus, DepositStatus, SequencerHandle, SignedConfirmation};
 pub use log::LogError;
 pub use pool::PoolConfig;
 pub use proofs::PicklesVerifier;

@@ -21,10 +21,14 @@ use std::{
 
 use mina_ledger::{
     hash::TransactionHash,
+    rollup::Message,
     types::{Length, Slot},
 };
 
-use crate::crash::crash_point;
+use crate::{
+    bridge::{read_messages, write_messages},
+    crash::crash_point,
+};
 
 /// What the log holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,10 +41,12 @@ pub(crate) enum Record {
     Dropped { hash: TransactionHash, reason: String },
     /// A block was opened.
     Opened(Opening),
+    /// Messages of the L1 were consumed at the beginning of the open block.
+    Consumed(Vec<Message>),
     /// Commands were executed in the open block, in this order, applied or not.
     Executed(Vec<(TransactionHash, bool)>),
-    /// The open block was closed with this hash.
-    Closed([u8; 32]),
+    /// The open block was closed with this hash, and its batch with it or not.
+    Closed { hash: [u8; 32], ends_batch: bool },
     /// All blocks from this height on were undone.
     RolledBack { height: Length, generation: u32 },
 }
@@ -94,8 +100,9 @@ impl Record {
             Self::Accepted { .. } => b'A',
             Self::Dropped { .. } => b'D',
             Self::Opened(_) => b'O',
+            Self::Consumed(_) => b'M',
             Self::Executed(_) => b'E',
-            Self::Closed(_) => b'C',
+            Self::Closed { .. } => b'C',
             Self::RolledBack { .. } => b'R',
         }
     }
@@ -117,13 +124,17 @@ impl Record {
                 out.extend(timestamp_ms.to_le_bytes());
                 out.extend(generation.to_le_bytes());
             }
+            Self::Consumed(messages) => write_messages(messages, out),
             Self::Executed(commands) => {
                 for (hash, applied) in commands {
                     out.extend(hash.0);
                     out.push(u8::from(*applied));
                 }
             }
-            Self::Closed(hash) => out.extend(hash),
+            Self::Closed { hash, ends_batch } => {
+                out.extend(hash);
+                out.push(u8::from(*ends_batch));
+            }
             Self::RolledBack { height, generation } => {
                 out.extend(height.get().to_le_bytes());
                 out.extend(generation.to_le_bytes());
@@ -165,6 +176,7 @@ impl Record {
                 timestamp_ms: u64_at(8)?,
                 generation: u32_at(16)?,
             }),
+            b'M' => Self::Consumed(read_messages(payload)?),
             b'E' => {
                 let (entries, rest) = payload.as_chunks::<33>();
                 if !rest.is_empty() {
@@ -176,7 +188,10 @@ impl Record {
                 };
                 Self::Executed(entries.iter().map(read).collect::<Option<_>>()?)
             }
-            b'C' => Self::Closed(payload.try_into().ok()?),
+            b'C' => match payload.split_first_chunk()? {
+                (hash, [flag @ (0 | 1)]) => Self::Closed { hash: *hash, ends_batch: *flag == 1 },
+                _ => return None,
+            },
             b'R' => Self::RolledBack { height: Length::new(u32_at(0)?), generation: u32_at(4)? },
             _ => return None,
         })
@@ -453,7 +468,8 @@ mod tests {
             Record::Opened(Opening { height, slot: Slot::new(4), timestamp_ms: 5, generation }),
             Record::Executed(vec![(hash, true), (hash, false)]),
             Record::Executed(Vec::new()),
-            Record::Closed([9; 32]),
+            Record::Consumed(vec![Message::Unopened(7u64.into())]),
+            Record::Closed { hash: [9; 32], ends_batch: true },
             Record::RolledBack { height, generation },
         ]
     }
@@ -470,7 +486,7 @@ mod tests {
         let dir = directory("torn");
         let Opened { log, records: found } = Log::open(&dir).unwrap();
         assert!(found.is_empty());
-        assert_eq!(log.append_and_wait(&records()).unwrap(), 8);
+        assert_eq!(log.append_and_wait(&records()).unwrap(), 9);
         drop(log);
         let whole = std::fs::read(dir.join("log")).unwrap();
         let Opened { log, records: found } = Log::open(&dir).unwrap();
@@ -481,7 +497,7 @@ mod tests {
             std::fs::write(dir.join("log"), &whole[..cut]).unwrap();
             let Opened { log, records: found } = Log::open(&dir).unwrap();
             assert_eq!(found, (1..).zip(records()).take(found.len()).collect::<Vec<_>>());
-            let number = log.append_and_wait(&[Record::Closed([1; 32])]).unwrap();
+            let number = log.append_and_wait(&[Record::Consumed(Vec::new())]).unwrap();
             assert_eq!(number, found.len() as u64 + 1);
             drop(log);
             let Opened { records: again, .. } = Log::open(&dir).unwrap();
@@ -494,7 +510,7 @@ mod tests {
             std::fs::write(dir.join("log"), &bad).unwrap();
             let found = Log::open(&dir).unwrap().records;
             assert_eq!(found, (1..).zip(records()).take(found.len()).collect::<Vec<_>>());
-            assert!(found.len() < 8, "bit at {at}");
+            assert!(found.len() < 9, "bit at {at}");
         }
         std::fs::remove_dir_all(&dir).unwrap();
     }
@@ -505,7 +521,7 @@ mod tests {
         let log = Log::open(&dir).unwrap().log;
         log.append_and_wait(&records()).unwrap();
         log.rewrite(&records()[..2]).unwrap();
-        assert_eq!(log.append_and_wait(&[Record::Closed([3; 32])]).unwrap(), 11);
+        assert_eq!(log.append_and_wait(&[Record::Consumed(Vec::new())]).unwrap(), 12);
         drop(log);
         let found = Log::open(&dir).unwrap().records;
         let numbers: Vec<u64> = found.iter().map(|(number, _)| *number).collect();

@@ -34,6 +34,7 @@ pub(crate) fn genesis_tip(ledger: Fp, generation: u32) -> Tip {
             first_height: 0,
             first_timestamp_ms: 0,
             commands: 0,
+            messages: 0,
             bytes: 0,
             fees: Amount::ZERO,
             source_ledger: to_decimal(ledger),
@@ -108,11 +109,19 @@ pub(crate) fn replay(
                 shared.view.write().dropped(hash, reason);
             }
             Record::Opened(opening) if is_new => engine.open(opening)?,
+            Record::Consumed(messages) if is_new => {
+                let mut outcome = Outcome::default();
+                let mut ledger = shared.ledger();
+                engine.consume(&mut ledger, &messages, &mut outcome)?;
+                let accounts = outcome.accounts(&ledger);
+                drop(ledger);
+                shared.view.write().executed([], accounts);
+            }
             Record::Executed(results) => {
                 execute_again(shared, engine, &mut waiting, &results, is_new)?;
             }
-            Record::Closed(hash) if is_new => {
-                writes.push(close_again(shared, engine, hash, number)?);
+            Record::Closed { hash, ends_batch } if is_new => {
+                writes.push(close_again(shared, engine, (hash, ends_batch), number)?);
             }
             Record::RolledBack { height, generation } if is_new => {
                 // What is to be undone has to be in the store.
@@ -123,7 +132,10 @@ pub(crate) fn replay(
                 let tip = undo_blocks(shared, &undone, &engine.tip, generation, number)?;
                 rewind(shared, engine, tip)?;
             }
-            Record::Opened(_) | Record::Closed(_) | Record::RolledBack { .. } => {}
+            Record::Opened(_)
+            | Record::Consumed(_)
+            | Record::Closed { .. }
+            | Record::RolledBack { .. } => {}
         }
     }
     let mut pool = shared.pool();
@@ -168,11 +180,11 @@ fn execute_again(
 fn close_again(
     shared: &Arc<Shared>,
     engine: &mut Engine,
-    hash: [u8; 32],
+    (hash, ends_batch): ([u8; 32], bool),
     number: u64,
 ) -> Result<BlockWrite, EngineError> {
     let mut ledger = shared.ledger();
-    let closing = engine.close(&mut ledger)?;
+    let closing = engine.close(&mut ledger, ends_batch)?;
     let got = state_hash_bytes(&closing.block);
     if got != hash {
         let text = |bytes: [u8; 32]| {

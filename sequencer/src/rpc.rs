@@ -10,6 +10,8 @@
 //! | `zeko_account` | public key, token id (optional) | account or null |
 //! | `zeko_block` | height, or nothing for the newest | block or null |
 //! | `zeko_batches` | first number, most (optional) | list of batches |
+//! | `zeko_prepareDeposit` | `{sender, recipient, amount, fee, nonce?}` | zkApp command for the L1 that the sender has to sign |
+//! | `zeko_deposits` | recipient | its deposits and what has become of them, newest first |
 //! | `zeko_fee` | weight | the smallest fee now |
 //! | `zeko_subscribeBlocks` | | blocks, without their commands |
 //! | `zeko_subscribePreConfirmations` | | lists of pre-confirmations |
@@ -29,7 +31,7 @@ use jsonrpsee::{
 };
 use mina_ledger::{
     hash::TransactionHash,
-    rollup::PreConfirmation,
+    rollup::{DepositAction, Message, PreConfirmation},
     types::{
         AccountId, DelegationJson, PaymentJson, PublicKey, SignatureJson, SignedCommand, TokenId,
         ZkappCommand, ledger_hash_to_base58, state_hash_to_base58,
@@ -43,10 +45,11 @@ use tower_http::cors::CorsLayer;
 use zeko_http::{BodyLimits, with_whole_bodies};
 
 use crate::{
+    bridge::{Consumed, DepositRequest, message_json, receipt_name},
     command::Command,
     config::RpcConfig,
     graphql::{Block, BlockSelector, MinaNode, NodeEvent, SubmitError},
-    handle::{CommandStatus, SequencerHandle, SignedConfirmation},
+    handle::{CommandStatus, DepositStatus, SequencerHandle, SignedConfirmation},
 };
 
 /// A command was refused; the message says why in the words of Mina's daemon.
@@ -231,8 +234,29 @@ fn block_json(block: &Block, with_commands: bool) -> Json {
         "timestamp": block.timestamp_ms.to_string(),
         "ledgerHash": ledger_hash_to_base58(block.ledger_hash),
         "commandCount": block.commands.len(),
+        "messages": block.messages.iter().map(consumed_json).collect::<Vec<_>>(),
         "commands": if with_commands { Some(commands.collect::<Vec<_>>()) } else { None },
     })
+}
+
+fn deposit_json(deposit: &DepositAction, status: DepositStatus) -> Json {
+    let mut json = message_json(&Message::Deposit(*deposit));
+    let status = match status {
+        DepositStatus::Relayed => json!({ "status": "relayed" }),
+        DepositStatus::Consumed { receipt, height, stage } => {
+            json!({ "status": stage, "receipt": receipt_name(receipt), "height": height })
+        }
+    };
+    if let (Json::Object(json), Json::Object(status)) = (&mut json, status) {
+        json.extend(status);
+    }
+    json
+}
+
+fn consumed_json(consumed: &Consumed) -> Json {
+    let mut json = message_json(&consumed.message);
+    json["receipt"] = receipt_name(consumed.receipt).into();
+    json
 }
 
 fn read_hash(text: &str) -> Answer<TransactionHash> {
@@ -303,6 +327,19 @@ fn register_queries(module: &mut RpcModule<Context>) -> Registered {
         let from: u64 = params.next()?;
         let limit: Option<usize> = params.optional_next()?;
         Ok::<_, ErrorObjectOwned>(json!(context.node.batches(from, limit.unwrap_or(100))))
+    })?;
+    module.register_async_method("zeko_prepareDeposit", async |params, context, _| {
+        let request: DepositRequest = first(&params)?;
+        let prepared = context.node.prepare_deposit(request).await;
+        let refused = |reason| ErrorObjectOwned::owned(REFUSED, reason, None::<()>);
+        Ok::<_, ErrorObjectOwned>(json!(prepared.map_err(refused)?))
+    })?;
+    module.register_method("zeko_deposits", |params, context, _| {
+        let recipient: String = first(&params)?;
+        let recipient = PublicKey::from_base58(&recipient).map_err(invalid)?;
+        let deposits = context.node.deposits(&recipient);
+        let deposits = deposits.iter().map(|(deposit, status)| deposit_json(deposit, *status));
+        Ok::<_, ErrorObjectOwned>(Json::Array(deposits.collect()))
     })?;
     module.register_method("zeko_fee", |params, context, _| {
         Ok::<_, ErrorObjectOwned>(json!(context.node.fee_for_weight(first(&params)?)))

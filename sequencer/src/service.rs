@@ -26,7 +26,7 @@ use zeko_http::{BodyLimits, HttpLimits, HttpServer, with_whole_bodies};
 
 use crate::{
     admission::Admission,
-    builder::{Builder, Control},
+    builder::Builder,
     config::{GenesisConfig, SequencerConfig},
     engine::{Engine, EngineError},
     graphql::{Api, Block, GraphqlError, MinaNode, NodeInfo, graphql_router},
@@ -43,6 +43,9 @@ use crate::{
 
 /// Blocks that a reader of events may lag behind.
 const EVENTS: usize = 1024;
+
+/// Blocks of a batch that the DA layer takes.
+const MOST_BLOCKS: u32 = 65_536;
 
 /// Why a sequencer did not start, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -155,8 +158,9 @@ impl Sequencer {
         let running = Builder::start(&shared, engine, writes).map_err(io_error("threads"))?;
         let (admission, mut threads) = Admission::start(&shared).map_err(io_error("threads"))?;
         threads.extend(running.threads);
-        let handle = SequencerHandle { shared: Arc::clone(&shared), admission };
-        let started = Self::serve(&handle, running.control).await;
+        let control = running.control;
+        let handle = SequencerHandle { shared: Arc::clone(&shared), admission, control };
+        let started = Self::serve(&handle).await;
         let (servers, rpc, addresses) = started.inspect_err(|_| shared.stop.cancel())?;
         shared.ready.store(true, Ordering::SeqCst);
         tracing::info!(?addresses, height = shared.view.read().tip.height.get(), "sequencer ready");
@@ -165,7 +169,6 @@ impl Sequencer {
 
     async fn serve(
         handle: &SequencerHandle,
-        control: std::sync::mpsc::Sender<Control>,
     ) -> Result<(JoinSet<io::Result<()>>, ServerHandle, Addresses), SequencerError> {
         let shared = &handle.shared;
         let config = &shared.config;
@@ -191,7 +194,7 @@ impl Sequencer {
         };
         let mut servers = vec![graphql, health, rpc];
         if let Some(admin) = &config.admin {
-            let router = health::admin_router(handle.clone(), control, &admin.token)
+            let router = health::admin_router(handle.clone(), &admin.token)
                 .map_err(config_error("admin.token"))?;
             let router = with_whole_bodies(router, BodyLimits::default());
             let admin = start("admin endpoint", admin.listen, router).await?;
@@ -314,6 +317,8 @@ fn restore(
         fatal: OnceLock::new(),
         ready: AtomicBool::new(false),
         last_block_ms: AtomicU64::new(now_ms()),
+        bridge: OnceLock::new(),
+        provers_busy: AtomicBool::new(false),
         config,
     });
     let mut engine = Engine::new(Arc::clone(&shared), tip)?;
@@ -335,9 +340,13 @@ fn check(config: &SequencerConfig) -> Result<(), SequencerError> {
         ("block_ms", config.block_ms),
         ("max_block_commands", config.max_block_commands as u64),
         ("batch.max_blocks", config.batch.max_blocks.into()),
+        ("batch.most_blocks", config.batch.most_blocks.into()),
         ("pool.max_commands", config.pool.max_commands as u64),
         ("genesis.slot_ms", config.genesis.slot_ms),
     ];
+    if config.batch.most_blocks > MOST_BLOCKS {
+        return Err(config_error("batch.most_blocks")(format!("must be at most {MOST_BLOCKS}")));
+    }
     match settings.into_iter().find(|(_, value)| *value == 0) {
         Some((what, _)) => Err(config_error(what)("must be at least 1")),
         None => Ok(()),
@@ -456,6 +465,7 @@ fn genesis_block(
         producer,
         ledger_hash: ledger.node(position).unwrap_or_default(),
         view: view_on(0, Slot::ZERO),
+        messages: Vec::new(),
         commands: Vec::new(),
         coinbase: Amount::ZERO,
         coinbase_receiver: None,

@@ -8,16 +8,18 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use mina_curves::Fp;
 use mina_ledger::{
     Domain,
     ledger::{FullLedger, Mask},
-    rollup::{BridgeRule, ChainId, PreConfirmation},
+    rollup::{BridgeRule, ChainId, PreConfirmation, bridge_id},
     types::{Amount, PrivateKey, PublicKey, Slot},
 };
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    bridge::Bridge,
     config::SequencerConfig,
     graphql::{NodeEvent, NodeInfo},
     log::Log,
@@ -50,6 +52,10 @@ pub(crate) struct Shared {
     pub(crate) ready: AtomicBool,
     /// When the last block was closed, in milliseconds since 1970.
     pub(crate) last_block_ms: AtomicU64,
+    /// The L1, once it is known.
+    pub(crate) bridge: OnceLock<Arc<dyn Bridge>>,
+    /// Batches wait for provers.
+    pub(crate) provers_busy: AtomicBool,
 }
 
 impl Shared {
@@ -89,6 +95,13 @@ impl std::fmt::Debug for Shared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Shared").field("config", &self.config).finish_non_exhaustive()
     }
+}
+
+/// The prefix of the L1's inbox that blocks have consumed.
+pub(crate) fn consumed_inbox(shared: &Shared) -> Fp {
+    let bridge = shared.view.read().account(&bridge_id());
+    let zkapp = bridge.and_then(|record| record.account.zkapp);
+    zkapp.and_then(|zkapp| zkapp.app_state.first().copied()).unwrap_or_default()
 }
 
 /// Milliseconds since 1970.

@@ -7,6 +7,7 @@ use mina_curves::Fp;
 use mina_ledger::{
     hash::TransactionHash,
     logic::{FailureTable, TransactionFailure},
+    rollup::Message,
     types::{
         Account, Amount, Era, Length, ProtocolStateView, PublicKey, Slot, from_decimal, to_decimal,
     },
@@ -14,6 +15,7 @@ use mina_ledger::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    bridge::StoredMessage,
     command::Command,
     graphql::{Block, Included},
 };
@@ -57,8 +59,9 @@ pub(crate) struct OpenBatch {
     pub(crate) first_height: u32,
     pub(crate) first_timestamp_ms: u64,
     pub(crate) commands: u64,
+    /// Messages of the L1 that it has consumed.
+    pub(crate) messages: u64,
     /// Of its commands.
-    #[serde(default)]
     pub(crate) bytes: u64,
     pub(crate) fees: Amount,
     /// The root before it.
@@ -74,6 +77,12 @@ pub enum Stage {
     Included,
     /// More than two thirds of the DA layer's committee have its data and executed it.
     DaCertified,
+    /// There is a proof of it.
+    Proved,
+    /// In the state of the rollup's account on the L1.
+    Committed,
+    /// As deep on the L1 as it has to be.
+    Final,
 }
 
 /// A closed batch.
@@ -94,6 +103,8 @@ pub struct BatchRecord {
     pub target_ledger: String,
     /// Commands in it.
     pub commands: u64,
+    /// Messages of the L1 that it consumes.
+    pub messages: u64,
     /// The fees that were credited.
     pub fees: Amount,
     /// How far it has come.
@@ -101,6 +112,9 @@ pub struct BatchRecord {
     /// The commitment to the data that were handed to the DA layer, in hexadecimal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<String>,
+    /// The hash of the command on the L1 that commits it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled_by: Option<String>,
 }
 
 /// An account before a block: `None` if it did not exist.
@@ -136,6 +150,8 @@ struct BlockMeta {
     producer: PublicKey,
     ledger: String,
     generation: u32,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    messages: Vec<StoredMessage>,
 }
 
 /// The store.
@@ -179,6 +195,14 @@ mod keys {
 
     pub(super) fn party(key: &PublicKey) -> Vec<u8> {
         [b"k".as_slice(), key.to_base58().as_bytes()].concat()
+    }
+
+    pub(super) fn deposits(recipient: &PublicKey) -> Vec<u8> {
+        [b"d".as_slice(), recipient.to_base58().as_bytes()].concat()
+    }
+
+    pub(super) fn deposit(recipient: &PublicKey, height: u32) -> Vec<u8> {
+        [deposits(recipient).as_slice(), &height.to_be_bytes()].concat()
     }
 
     pub(super) fn place(height: u32, index: u32) -> [u8; 8] {
@@ -276,6 +300,9 @@ impl Store {
                 batch.insert([keys::party(&party).as_slice(), &place].concat(), &[]);
             }
         }
+        for recipient in recipients(block) {
+            batch.insert(keys::deposit(&recipient, height), &[]);
+        }
         if let Some(closed) = &write.closed_batch {
             batch.insert(keys::batch(closed.number), json(closed));
         }
@@ -312,6 +339,9 @@ impl Store {
             for party in parties(&included.command) {
                 batch.remove([keys::party(&party).as_slice(), &place].concat());
             }
+        }
+        for recipient in recipients(block) {
+            batch.remove(keys::deposit(&recipient, height));
         }
         batch.remove(keys::block(height));
         batch.remove(keys::undo(height));
@@ -358,6 +388,21 @@ impl Store {
         } else {
             found.take(limit).map(place).collect()
         }
+    }
+
+    /// The heights of the last blocks with deposits for a key, newest first.
+    pub(crate) fn deposits_to(
+        &self,
+        recipient: &PublicKey,
+        limit: usize,
+    ) -> Result<Vec<u32>, StoreError> {
+        let prefix = keys::deposits(recipient);
+        let height = |found: sled::Result<sled::IVec>| -> Result<u32, StoreError> {
+            let found = found?;
+            let height = found.get(prefix.len()..).and_then(|bytes| bytes.try_into().ok());
+            height.map(u32::from_be_bytes).ok_or(StoreError::Corrupt { what: "deposit" })
+        };
+        self.db.scan_prefix(&prefix).keys().rev().take(limit).map(height).collect()
     }
 
     /// Closed batches from a number on.
@@ -418,6 +463,14 @@ impl Store {
     }
 }
 
+/// Whom the deposits that a block consumes are for.
+fn recipients(block: &Block) -> impl Iterator<Item = PublicKey> + '_ {
+    block.messages.iter().filter_map(|consumed| match consumed.message {
+        Message::Deposit(deposit) => Some(deposit.recipient),
+        Message::Unopened(_) => None,
+    })
+}
+
 /// Every key that a command names, once.
 pub(crate) fn parties(command: &Command) -> Vec<PublicKey> {
     let mut parties = match command {
@@ -454,6 +507,7 @@ fn encode_block(block: &Block, generation: u32) -> Vec<u8> {
         producer: block.producer,
         ledger: to_decimal(block.ledger_hash),
         generation,
+        messages: block.messages.iter().map(StoredMessage::from).collect(),
     };
     let mut out = Vec::new();
     chunk(&mut out, &json(&meta));
@@ -487,6 +541,7 @@ fn decode_block(bytes: &[u8], height: u32, era: Era) -> Result<(Block, u32), Sto
         commands.push(Included { hash: command.hash(), command: command.into(), failures });
     }
     let slot = Slot::new(meta.slot);
+    let messages = meta.messages.iter().map(StoredMessage::read).collect::<Option<_>>();
     let block = Block {
         state_hash: field(&meta.hash)?,
         parent: field(&meta.parent)?,
@@ -496,6 +551,7 @@ fn decode_block(bytes: &[u8], height: u32, era: Era) -> Result<(Block, u32), Sto
         producer: meta.producer,
         ledger_hash: field(&meta.ledger)?,
         view: view_on(height.saturating_add(1), slot),
+        messages: messages.ok_or_else(corrupt)?,
         commands,
         coinbase: Amount::ZERO,
         coinbase_receiver: None,

@@ -10,7 +10,7 @@ use mina_ledger::{
     },
     hash::TransactionHash,
     rollup::{
-        Attestation, ChainId, CommandReceipt, DataCommitment, DepositAction, Hashed,
+        Attestation, ChainId, CommandReceipt, DataCommitment, DepositAction, Hashed, Message,
         MessageReceipt, RefundReason,
     },
     types::{Era, Length, PublicKey, SignedCommand, Slot, ZkappCommand},
@@ -85,8 +85,12 @@ impl Item {
     pub fn body_entry(&self) -> (TransactionHash, Fp) {
         match self {
             Self::Command(command, receipt) => (command.hash(), receipt.digest()),
-            Self::Message(deposit, receipt) => (action_id(deposit.action_hash()), receipt.digest()),
-            Self::Unopened(hash) => (action_id(*hash), MessageReceipt::Unopened.digest()),
+            Self::Message(deposit, receipt) => {
+                (Message::Deposit(*deposit).block_entry(), receipt.digest())
+            }
+            Self::Unopened(hash) => {
+                (Message::Unopened(*hash).block_entry(), MessageReceipt::Unopened.digest())
+            }
         }
     }
 
@@ -98,14 +102,6 @@ impl Item {
             Self::Unopened(hash) => Some(*hash),
         }
     }
-}
-
-fn action_id(hash: Fp) -> TransactionHash {
-    let mut id = [0; 32];
-    for (byte, value) in id.iter_mut().zip(crate::codec::Wire::to_bytes(&hash)) {
-        *byte = value;
-    }
-    TransactionHash(id)
 }
 
 /// A block as a batch carries it; chain, generation, height and parent follow from its place.

@@ -38,8 +38,8 @@ pub use da::{Attestation, BlobStatement, DataCommitment, PreConfirmation, Signed
 pub use fold::{Certified, Fold};
 pub use hashed::Hashed;
 pub use message::{
-    CommandReceipt, DepositAction, MAX_MESSAGE_FIELDS, MessageReceipt, OutboxEntry, RefundReason,
-    WithdrawalReceipt, append_action,
+    CommandReceipt, DepositAction, MAX_MESSAGE_FIELDS, Message, MessageReceipt, OutboxEntry,
+    RefundReason, WithdrawalReceipt, append_action,
 };
 pub use settlement::{
     Commit, CommitOrder, ContractEvent, ContractState, Deposit, Field, MAX_PAYOUTS, Payment,

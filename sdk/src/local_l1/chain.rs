@@ -137,6 +137,7 @@ impl Chain {
             producer: genesis.producer,
             ledger_hash: root,
             view,
+            messages: Vec::new(),
             commands: Vec::new(),
             coinbase: Amount::ZERO,
             coinbase_receiver: None,

@@ -15,7 +15,7 @@ use mina_ledger::{
 };
 use tokio::sync::broadcast;
 
-use crate::command::Command;
+use crate::{bridge::Consumed, command::Command};
 
 /// What a node has been told at its start.
 #[derive(Clone, Debug)]
@@ -85,6 +85,8 @@ pub struct Block {
     pub ledger_hash: Fp,
     /// What network preconditions of commands on top of this block are checked against.
     pub view: ProtocolStateView,
+    /// The messages of the L1 that it consumes, before its commands.
+    pub messages: Vec<Consumed>,
     /// Its commands in order.
     pub commands: Vec<Included>,
     /// The reward.

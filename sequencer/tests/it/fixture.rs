@@ -77,6 +77,7 @@ impl StillNode {
             producer: other_key(),
             ledger_hash: ledger.root().unwrap(),
             view: ProtocolStateView::default(),
+            messages: Vec::new(),
             commands: vec![
                 included(payment(0), None),
                 included(failed, Some(vec![vec![TransactionFailure::Overflow]])),

@@ -83,7 +83,7 @@ pub(crate) fn config(dir: &Path) -> SequencerConfig {
         },
         block_ms: 100,
         tick_ms: 5,
-        batch: BatchConfig { max_blocks: 4, max_age_ms: 60_000 },
+        batch: BatchConfig { max_blocks: 4, max_age_ms: 60_000, ..BatchConfig::default() },
         graphql_listen: any,
         health_listen: any,
         admin: Some(AdminConfig { listen: any, token: TOKEN.into() }),

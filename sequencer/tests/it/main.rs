@@ -6,5 +6,6 @@ mod embedded;
 mod fixture;
 mod flow;
 mod kit;
+mod messages;
 mod process;
 mod server;

@@ -12,6 +12,8 @@ use mina_ledger::{
 };
 use pickles::{Rule, RuleStatement, StepBuilder, StepInput, StepKey};
 
+pub use mina_ledger::rollup::Message;
+
 pub use self::record::{InboxRecorder, RecordedInbox};
 use super::{CommandsError, Opening, Point, PointVar, SegmentVar, close::open_bridge};
 use crate::{
@@ -24,15 +26,6 @@ use crate::{
     number::{AmountVar, NumberValue, U32Var},
     update::{BlockVar, Credit, CreditWitness, NewAccountVar, Rules, State, credit},
 };
-
-/// A message from the L1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Message {
-    /// A deposit.
-    Deposit(DepositAction),
-    /// A message of which only the hash of its action is known.
-    Unopened(Fp),
-}
 
 /// A message with the account that it is for.
 #[derive(Clone, Debug)]

@@ -7,7 +7,7 @@ use mina_curves::{Fp, PastaField};
 
 use super::Hashed;
 use crate::{
-    hash::{Input, actions_hash, push_actions},
+    hash::{Input, TransactionHash, actions_hash, push_actions},
     types::{Amount, PublicKey, Slot},
 };
 
@@ -66,6 +66,39 @@ impl DepositAction {
     /// The hash of the action by itself: what is known of a message that nobody has opened.
     pub fn action_hash(&self) -> Fp {
         actions_hash(&[self.to_fields()])
+    }
+}
+
+/// A message of the L1, as far as whoever consumes it knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Message {
+    /// A deposit.
+    Deposit(DepositAction),
+    /// A message that nobody has opened: the hash of its action.
+    Unopened(Fp),
+}
+
+impl Message {
+    /// The hash of the action.
+    pub fn action_hash(&self) -> Fp {
+        match self {
+            Self::Deposit(deposit) => deposit.action_hash(),
+            Self::Unopened(hash) => *hash,
+        }
+    }
+
+    /// What stands for the message among the hashes of a block's commands: the bytes of the action's
+    /// hash, little-endian.
+    pub fn block_entry(&self) -> TransactionHash {
+        let mut entry = [0; 32];
+        let limbs = self.action_hash().to_limbs().into_iter().flat_map(u64::to_le_bytes);
+        entry.iter_mut().zip(limbs).for_each(|(byte, value)| *byte = value);
+        TransactionHash(entry)
+    }
+
+    /// The inbox after this message.
+    pub fn append_to(&self, inbox: Fp) -> Fp {
+        push_actions(inbox, self.action_hash())
     }
 }
 

@@ -123,6 +123,7 @@ impl Chain {
             producer: self.genesis.producer,
             ledger_hash,
             view,
+            messages: Vec::new(),
             commands,
             coinbase: self.genesis.coinbase,
             coinbase_receiver: Some(self.genesis.producer),

@@ -1,0 +1,245 @@
+//! Messages of the L1 in blocks, and how long batches stay open.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use futures_util::{FutureExt, future::BoxFuture};
+use mina_curves::Fp;
+use mina_ledger::{
+    hash::constants::EMPTY_ACTION_STATE,
+    rollup::{DepositAction, Message, MessageReceipt, RefundReason, bridge_id, bridge_public_key},
+    types::{Amount, Slot, ZkappCommand},
+};
+use serde_json::json;
+use zeko_sequencer::{
+    BatchConfig, Bridge, Consumed, DepositRequest, SequencerHandle,
+    graphql::{BlockSelector, MinaNode},
+};
+
+use crate::kit::{Directory, FEE, FUNDS, config, id, payment, public, rpc, settled, start, stop};
+
+const MINA: u64 = 1_000_000_000;
+
+/// An inbox that tests write.
+#[derive(Debug, Default)]
+struct TestInbox(Mutex<Vec<Message>>);
+
+impl TestInbox {
+    fn behind(&self, prefix: Fp) -> Vec<Message> {
+        let messages = self.0.lock().unwrap();
+        let mut state = EMPTY_ACTION_STATE;
+        for (index, message) in messages.iter().enumerate() {
+            if state == prefix {
+                return messages[index..].to_vec();
+            }
+            state = message.append_to(state);
+        }
+        Vec::new()
+    }
+}
+
+impl Bridge for TestInbox {
+    fn messages(&self, prefix: Fp, limit: usize) -> Vec<Message> {
+        self.behind(prefix).into_iter().take(limit).collect()
+    }
+
+    fn waiting(&self, prefix: Fp) -> Vec<DepositAction> {
+        let deposit = |message| match message {
+            Message::Deposit(deposit) => Some(deposit),
+            Message::Unopened(_) => None,
+        };
+        self.behind(prefix).into_iter().filter_map(deposit).collect()
+    }
+
+    fn prepare_deposit(&self, _: DepositRequest) -> BoxFuture<'_, Result<ZkappCommand, String>> {
+        async { Err("an inbox for tests".to_owned()) }.boxed()
+    }
+}
+
+fn deposit(to: u64, amount: u64, timeout: Slot) -> DepositAction {
+    let (recipient, refund_to) = (public(to), public(1));
+    DepositAction { recipient, amount: Amount::new(amount), timeout, refund_to }
+}
+
+/// One of each kind; what becomes of them.
+fn messages() -> (Vec<Message>, [MessageReceipt; 5]) {
+    let bridge = DepositAction { recipient: bridge_public_key(), ..deposit(0, MINA, Slot::MAX) };
+    let messages = [
+        Message::Deposit(deposit(0, 5 * MINA, Slot::MAX)),
+        Message::Deposit(deposit(20, 3 * MINA, Slot::MAX)),
+        Message::Deposit(deposit(0, 2 * MINA, Slot::ZERO)),
+        Message::Unopened(Fp::from(9u64)),
+        Message::Deposit(bridge),
+    ];
+    let receipts = [
+        MessageReceipt::Fulfilled,
+        MessageReceipt::Fulfilled,
+        MessageReceipt::Refunded(RefundReason::TimedOut),
+        MessageReceipt::Unopened,
+        MessageReceipt::Refunded(RefundReason::BridgeAccount),
+    ];
+    (messages.into(), receipts)
+}
+
+/// All messages that closed blocks have consumed, with the height of their blocks.
+fn consumed(handle: &SequencerHandle) -> Vec<(u32, Consumed)> {
+    let tip = handle.tip().height.get();
+    let blocks = (1..=tip).filter_map(|height| {
+        let block = handle.block(BlockSelector::Height(height.into()))?;
+        Some(block.messages.iter().map(move |one| (height, *one)).collect::<Vec<_>>())
+    });
+    blocks.flatten().collect()
+}
+
+async fn until(what: &str, mut done: impl FnMut() -> bool) {
+    for _ in 0..2000 {
+        if done() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{what} does not happen");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_are_consumed_in_order_and_once() {
+    let dir = Directory::new();
+    let mut config = config(&dir.0);
+    config.genesis.message_quota = 2;
+    let sequencer = start(config.clone()).await.unwrap();
+    let handle = sequencer.handle().clone();
+    let address = sequencer.addresses().rpc;
+    let request =
+        json!([{ "sender": public(0), "recipient": public(0), "amount": "5", "fee": "1" }]);
+    let answer = rpc(address, "zeko_prepareDeposit", request.clone()).await;
+    assert_eq!(answer["error"]["message"], "the bridge is not ready");
+
+    let inbox = Arc::new(TestInbox::default());
+    assert!(handle.connect(Arc::clone(&inbox) as Arc<dyn Bridge>));
+    assert!(!handle.connect(Arc::clone(&inbox) as Arc<dyn Bridge>), "only once");
+    let answer = rpc(address, "zeko_prepareDeposit", request).await;
+    assert_eq!(answer["error"]["message"], "an inbox for tests");
+    let (messages, receipts) = messages();
+    inbox.0.lock().unwrap().extend(&messages);
+    until("the last message", || consumed(&handle).len() == messages.len()).await;
+    let all = consumed(&handle);
+    let expected: Vec<_> = messages.iter().copied().zip(receipts).collect();
+    let got: Vec<_> = all.iter().map(|(_, one)| (one.message, one.receipt)).collect();
+    assert_eq!(got, expected);
+
+    // Two to a batch, and a batch is closed though it has no commands.
+    until("three batches", || handle.batches(0, 10).len() == 3).await;
+    let counts: Vec<_> = handle.batches(0, 10).iter().map(|batch| batch.messages).collect();
+    assert_eq!(counts, [2, 2, 1]);
+
+    // Fees, and what creating an account costs, are the sequencer's.
+    let balance = |n: u64| handle.account(&id(n)).unwrap().account.balance.get();
+    let (fee, creation) =
+        (config.genesis.deposit_fee.get(), config.genesis.account_creation_fee.get());
+    assert_eq!(balance(0), FUNDS + 5 * MINA - fee);
+    assert_eq!(balance(20), 3 * MINA - fee - creation);
+    assert_eq!(balance(9), FUNDS + 2 * fee + creation);
+    let bridge = handle.account(&bridge_id()).unwrap().account;
+    let state = messages.iter().fold(EMPTY_ACTION_STATE, |state, one| one.append_to(state));
+    assert_eq!(bridge.zkapp.unwrap().app_state[0], state);
+    assert_eq!(handle.consumed_inbox(), state);
+
+    // What users see of them.
+    inbox.0.lock().unwrap().push(Message::Deposit(deposit(20, MINA, Slot::MAX)));
+    until("the next one", || consumed(&handle).len() == messages.len() + 1).await;
+    let answer = rpc(address, "zeko_deposits", json!([public(20)])).await;
+    let shown = answer["result"].as_array().unwrap();
+    assert_eq!(shown.len(), 2, "{answer}");
+    assert_eq!(
+        (&shown[0]["amount"], &shown[1]["amount"]),
+        (&json!("1000000000"), &json!("3000000000"))
+    );
+    for one in shown {
+        assert_eq!((&one["receipt"], &one["status"]), (&json!("fulfilled"), &json!("included")));
+    }
+    let height = shown[1]["height"].as_u64().unwrap();
+    let block = rpc(address, "zeko_block", json!([height])).await;
+    assert_eq!(block["result"]["messages"][1]["recipient"], json!(public(20)));
+
+    // A restart changes nothing, and consumes nothing again.
+    let before = consumed(&handle);
+    drop(handle);
+    stop(sequencer).await;
+    let sequencer = start(config).await.unwrap();
+    let handle = sequencer.handle().clone();
+    handle.connect(inbox);
+    assert_eq!(consumed(&handle), before);
+    let tip = handle.tip().height;
+    until("more blocks", || handle.tip().height.get() > tip.get() + 2).await;
+    assert_eq!(consumed(&handle), before);
+    drop(handle);
+    stop(sequencer).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollback_gives_messages_back_to_the_inbox() {
+    let dir = Directory::new();
+    let sequencer = start(config(&dir.0)).await.unwrap();
+    let handle = sequencer.handle().clone();
+    let inbox = Arc::new(TestInbox::default());
+    handle.connect(Arc::clone(&inbox) as Arc<dyn Bridge>);
+    inbox.0.lock().unwrap().push(Message::Deposit(deposit(20, 3 * MINA, Slot::MAX)));
+    until("the deposit", || handle.account(&id(20)).is_some()).await;
+    let hash = handle.submit(payment(0, 0)).await.unwrap();
+    settled(&handle, &hash).await;
+
+    // The L1 has another message there now.
+    let other = Message::Deposit(deposit(21, 4 * MINA, Slot::MAX));
+    *inbox.0.lock().unwrap() = vec![other];
+    assert_eq!(handle.roll_back(0).await.unwrap(), 1);
+    settled(&handle, &hash).await;
+    until("the other deposit", || handle.account(&id(21)).is_some()).await;
+    assert!(handle.account(&id(20)).is_none());
+    let messages: Vec<_> = consumed(&handle).iter().map(|(_, one)| one.message).collect();
+    assert_eq!(messages, [other]);
+    assert_eq!(handle.account(&id(0)).unwrap().account.balance.get(), FUNDS - FEE - 1000);
+    assert!(handle.roll_back(u32::MAX).await.is_err());
+    drop(handle);
+    stop(sequencer).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn batches_wait_for_provers_and_idle_chains_rest() {
+    let dir = Directory::new();
+    let mut config = config(&dir.0);
+    config.block_ms = 20;
+    config.batch = BatchConfig { max_blocks: 2, max_age_ms: 60_000, most_blocks: 12 };
+    let sequencer = start(config).await.unwrap();
+    let handle = sequencer.handle().clone();
+    // Nothing happens, and after 12 blocks there are no more.
+    until("rest", || handle.tip().height.get() == 12).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(handle.tip().height.get(), 12);
+    assert!(handle.batches(0, 10).is_empty());
+
+    // A command wakes it, and the batch is as large as can be.
+    let hash = handle.submit(payment(0, 0)).await.unwrap();
+    settled(&handle, &hash).await;
+    until("the first batch", || handle.batches(0, 10).len() == 1).await;
+    assert_eq!(handle.batches(0, 10)[0].last_height, 12);
+
+    // Busy provers hold the next one open, until it cannot be larger.
+    handle.set_provers_busy(true);
+    let hash = handle.submit(payment(0, 1)).await.unwrap();
+    settled(&handle, &hash).await;
+    until("the second batch", || handle.batches(0, 10).len() == 2).await;
+    let batch = &handle.batches(1, 1)[0];
+    assert_eq!(batch.last_height - batch.first_height + 1, 12);
+
+    // Provers that are free again do not.
+    handle.set_provers_busy(false);
+    let hash = handle.submit(payment(0, 2)).await.unwrap();
+    settled(&handle, &hash).await;
+    until("the third batch", || handle.batches(0, 10).len() == 3).await;
+    let batch = &handle.batches(2, 1)[0];
+    assert!(batch.last_height - batch.first_height < 11, "{batch:?}");
+    drop(handle);
+    stop(sequencer).await;
+}
