@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use json::{
-    ACCOUNT_FIELDS, ActionsData, BLOCK_FIELDS, EventsData, PoolData, Response, SendData,
+    ACCOUNT_FIELDS, ActionsData, BLOCK_FIELDS, EventsData, PairData, PoolData, Response, SendData,
     SnapshotData,
 };
 
@@ -23,6 +23,9 @@ const MAX_NODE_ANSWER: usize = 16 << 20;
 
 /// The longest answer of an archive that is read.
 const MAX_ARCHIVE_ANSWER: usize = 64 << 20;
+
+/// How often to ask again where blocks come between the parts of an answer.
+const ATTEMPTS: usize = 5;
 
 /// Where the L1 is.
 #[derive(Clone, Debug)]
@@ -55,8 +58,8 @@ pub enum L1Error {
         /// Why.
         reason: String,
     },
-    /// It has no block yet, or is not synced. Try again.
-    #[error("{url} has no chain yet")]
+    /// It has no block yet, is not synced, or changes while it answers. Try again.
+    #[error("{url} has no settled best chain")]
     NotSynced {
         /// Where it is.
         url: String,
@@ -217,6 +220,36 @@ impl L1Client {
             return Err(L1Error::NotSynced { url: self.config.graphql.clone() });
         }
         Ok(snapshot)
+    }
+
+    /// The last `blocks` blocks of the best chain with two accounts, all after the same block: nodes
+    /// answer a question in parts, between which blocks may come.
+    ///
+    /// # Errors
+    /// [`L1Error`].
+    pub async fn consistent(
+        &self,
+        [first, second]: [&PublicKey; 2],
+        blocks: u32,
+    ) -> Result<(Vec<L1Block>, [Option<L1Account>; 2]), L1Error> {
+        let query = format!(
+            "query ($first: PublicKey!, $second: PublicKey!, $max: Int) {{ \
+             first: account(publicKey: $first) {{ {ACCOUNT_FIELDS} }} \
+             second: account(publicKey: $second) {{ {ACCOUNT_FIELDS} }} \
+             bestChain(maxLength: $max) {{ {BLOCK_FIELDS} }} }}"
+        );
+        let variables = json!({ "first": first, "second": second, "max": blocks.max(1) });
+        let mut before = self.tip().await?;
+        for _ in 0..ATTEMPTS {
+            let data: PairData = self.ask_node(&query, variables.clone()).await?;
+            let (blocks, accounts) = data.into_pair().map_err(|what| self.unreadable_node(what))?;
+            let after = self.tip().await?;
+            if before == after && blocks.last() == Some(&after) {
+                return Ok((blocks, accounts));
+            }
+            before = after;
+        }
+        Err(L1Error::NotSynced { url: self.config.graphql.clone() })
     }
 
     /// The newest block.

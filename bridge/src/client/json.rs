@@ -45,6 +45,22 @@ pub(super) struct SnapshotData {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
+pub(super) struct PairData {
+    first: Option<AccountJson>,
+    second: Option<AccountJson>,
+    best_chain: Option<Vec<BlockJson>>,
+}
+
+impl PairData {
+    pub(super) fn into_pair(self) -> Result<(Vec<L1Block>, [Option<L1Account>; 2]), String> {
+        let read =
+            |account: Option<AccountJson>| account.map(AccountJson::into_account).transpose();
+        Ok((blocks(self.best_chain)?, [read(self.first)?, read(self.second)?]))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct AccountJson {
     nonce: Option<Nonce>,
     inferred_nonce: Option<Nonce>,
@@ -112,12 +128,18 @@ fn hash(text: &str) -> Result<TransactionHash, String> {
     TransactionHash::from_base58(text).map_err(|error| error.to_string())
 }
 
+/// The oldest first.
+fn blocks(chain: Option<Vec<BlockJson>>) -> Result<Vec<L1Block>, String> {
+    let blocks = chain.unwrap_or_default().into_iter();
+    let mut blocks = blocks.map(BlockJson::into_block).collect::<Result<Vec<_>, _>>()?;
+    // Nodes disagree about the order.
+    blocks.sort_by_key(|block| block.height);
+    Ok(blocks)
+}
+
 impl SnapshotData {
     pub(super) fn into_snapshot(self) -> Result<L1Snapshot, String> {
-        let blocks = self.best_chain.unwrap_or_default().into_iter();
-        let mut blocks = blocks.map(BlockJson::into_block).collect::<Result<Vec<_>, _>>()?;
-        // Nodes disagree about the order.
-        blocks.sort_by_key(|block| block.height);
+        let blocks = blocks(self.best_chain)?;
         let account = self.account.map(AccountJson::into_account).transpose()?;
         Ok(L1Snapshot { blocks, account })
     }
