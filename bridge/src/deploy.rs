@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
+use mina_curves::Fp;
 use mina_ledger::{
     Domain,
     hash::TransactionHash,
-    rollup::{Committee, Configuration, ContractState, Field, Hashed, Root, contract_permissions},
+    rollup::{
+        Committee, Configuration, ContractEvent, ContractState, Field, Hashed, Root,
+        contract_permissions,
+    },
     signature::SignatureError,
     types::{
         Amount, AuthRequired, CallForest, Era, Length, Nonce, Permissions, PrivateKey, PublicKey,
@@ -18,6 +22,7 @@ use crate::{
     client::{L1Account, L1Client, L1Error},
     command::{Payer, sign, unsigned},
     view::unpack_progress,
+    watcher::ranges,
 };
 
 /// How often to look whether the command is in a block.
@@ -151,11 +156,37 @@ async fn included(
     }
 }
 
+/// The root that the first event of a rollup account says: that of the L2's genesis. `first_block` is a
+/// height below which nothing happened to the account.
+///
+/// # Errors
+/// [`L1Error`].
+pub async fn first_root(
+    client: &L1Client,
+    account: &PublicKey,
+    first_block: u32,
+) -> Result<Option<Root>, L1Error> {
+    let tip = client.tip().await?.height.get();
+    for (from, to) in ranges(first_block, tip) {
+        let events = client.events(account, from, to).await?;
+        let root = events.iter().find_map(|event| match *event.fields {
+            [kind, ledger, accounts] if kind == Fp::from(ContractEvent::ROOT) => {
+                Some(Root { ledger, accounts })
+            }
+            _ => None,
+        });
+        if root.is_some() {
+            return Ok(root);
+        }
+    }
+    Ok(None)
+}
+
 /// What a deployment should be.
 #[derive(Clone, Debug)]
 pub struct ExpectedDeployment {
     /// The hash of the contract's verification key.
-    pub key_hash: mina_curves::Fp,
+    pub key_hash: Fp,
     /// What field 4 is the hash of.
     pub configuration: Configuration,
     /// The L2's genesis.

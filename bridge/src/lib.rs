@@ -23,7 +23,8 @@ pub use client::{
 };
 pub use command::{Payer, sign, unsigned};
 pub use deploy::{
-    DeployError, Deployed, Deployment, Difference, ExpectedDeployment, deploy, verify_deployment,
+    DeployError, Deployed, Deployment, Difference, ExpectedDeployment, deploy, first_root,
+    verify_deployment,
 };
 pub use deposit::{DepositError, DepositRequest, Deposits, DepositsConfig};
 pub use prover::{ContractProver, FoldSizes, ProverError};

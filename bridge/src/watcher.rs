@@ -247,7 +247,7 @@ fn is_on(blocks: &[L1Block], update: &ArchivedActions) -> bool {
 }
 
 /// Ranges of heights that lead from `from` to the tip.
-fn ranges(from: u32, tip: u32) -> impl Iterator<Item = (u32, u32)> {
+pub(crate) fn ranges(from: u32, tip: u32) -> impl Iterator<Item = (u32, u32)> {
     let end = tip.saturating_add(1);
     (from..end)
         .step_by(RANGE as usize)
