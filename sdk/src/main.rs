@@ -2,6 +2,7 @@
 
 mod account;
 mod bench;
+mod bridge;
 mod da;
 mod ledger;
 mod load;
@@ -38,6 +39,10 @@ enum Command {
     Da(da::Da),
     /// Follow a chain into a database and serve the archive API.
     Indexer(services::IndexerFlags),
+    /// Set up the rollup's account on the L1.
+    Deploy(bridge::Deploy),
+    /// Compare the rollup's account on the L1 with what it should be. Exits with 1 if it is not.
+    VerifyDeployment(bridge::VerifyDeployment),
     /// Keys in encrypted files.
     #[command(subcommand)]
     Account(account::Account),
@@ -192,6 +197,8 @@ fn main() -> ExitCode {
         Command::Sequencer(command) => run(services::sequencer(config, &command)),
         Command::Da(command) => da::run(config, &command),
         Command::Indexer(flags) => run(services::indexer(config, &flags)),
+        Command::Deploy(command) => run(bridge::deploy_contract(config, &command)),
+        Command::VerifyDeployment(command) => run(bridge::verify(config, &command)),
         Command::Account(command) => account::run(&command),
         Command::Send(command) => run(node::send(command)),
         Command::Status(command) => run(node::status(&command)),

@@ -119,7 +119,7 @@ impl Run {
             under_priced: Vec::new(),
             seen: BTreeMap::new(),
             observed: None,
-            reasons: Vec::new(),
+            reasons: vec!["the L1 has not been looked at yet".into()],
         })
     }
 
