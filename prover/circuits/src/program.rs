@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | [`Commands`] | so many account updates, one after another, lead from one point to another | nothing |
 //! | [`Inbox`] | so do messages from the L1, one after another | nothing |
+//! | [`Payment`] | so do payments and delegations, one after another | nothing |
 //! | [`Merge`] | two proofs, the second from where the first ends, lead from the first to the last | two of these |
 //! | [`Accounts`] | the accounts on a list of new ones were missing before | one of these, if the list is longer than fits |
 //! | [`Close`] | a batch leads from one state of the chain to another, as the L1 knows them | a segment, and its list of new accounts |
@@ -18,6 +19,7 @@ mod close;
 mod commands;
 mod inbox;
 mod merge;
+mod payment;
 mod segment;
 mod statement;
 
@@ -32,6 +34,7 @@ pub use close::{Close, CloseInput, Opening};
 pub use commands::{Commands, CommandsError, CommandsInput};
 pub use inbox::{Inbox, InboxInput, InboxRecorder, Message, RecordedInbox, RecordedMessage};
 pub use merge::Merge;
+pub use payment::{Payment, PaymentInput, PaymentRecorder, PaymentWitness, RecordedPayments};
 pub use segment::{Point, PointVar, Segment, SegmentVar};
 
 pub(crate) use self::statement::{BatchStatementVar, RootVar, SideVar};
@@ -55,6 +58,8 @@ pub struct Rollup {
     pub accounts: RuleHandle<Accounts>,
     /// [`Close`].
     pub close: RuleHandle<Close>,
+    /// [`Payment`].
+    pub payment: RuleHandle<Payment>,
     rules: Rules,
     sizes: Sizes,
 }
@@ -68,11 +73,13 @@ pub struct Sizes {
     pub messages: usize,
     /// Entries of [`Accounts`].
     pub accounts: usize,
+    /// Payments and delegations of [`Payment`].
+    pub payments: usize,
 }
 
 impl Sizes {
     /// What fits 2^16 rows.
-    pub const MAX: Self = Self { updates: 20, messages: 30, accounts: 24 };
+    pub const MAX: Self = Self { updates: 20, messages: 30, accounts: 24, payments: 8 };
 }
 
 impl Rollup {
@@ -85,9 +92,10 @@ impl Rollup {
         sizes: Sizes,
         cache: Option<KeyCache>,
     ) -> Result<Self, CompileError> {
-        let Sizes { updates, messages, accounts } = sizes;
-        let [updates, messages, entries] = [updates, messages, accounts].map(|size| size.max(1));
-        let sizes = Sizes { updates, messages, accounts: entries };
+        let Sizes { updates, messages, accounts, payments } = sizes;
+        let [updates, messages, entries, payments] =
+            [updates, messages, accounts, payments].map(|size| size.max(1));
+        let sizes = Sizes { updates, messages, accounts: entries, payments };
         let mut builder = Program::builder(ProofsVerified::N2);
         if let Some(cache) = cache {
             builder.cache(cache);
@@ -97,6 +105,7 @@ impl Rollup {
         let merge = builder.rule(Merge);
         let accounts = builder.rule(Accounts::new(entries));
         let close = builder.rule(Close::new(rules.domain.era()));
+        let payment = builder.rule(Payment::new(rules.clone(), payments));
         Ok(Self {
             program: builder.compile()?,
             commands,
@@ -104,6 +113,7 @@ impl Rollup {
             merge,
             accounts,
             close,
+            payment,
             rules: rules.clone(),
             sizes,
         })
@@ -140,6 +150,20 @@ impl Rollup {
         messages: RecordedInbox,
     ) -> Result<InboxInput, CommandsError> {
         InboxInput::new(chain, height, slot, messages, &self.rules, self.sizes.messages)
+    }
+
+    /// The input of [`Payment`] for payments and delegations that follow each other in a block.
+    ///
+    /// # Errors
+    /// [`CommandsError::Count`].
+    pub fn payment_input(
+        &self,
+        chain: ChainId,
+        height: Length,
+        slot: Slot,
+        payments: RecordedPayments,
+    ) -> Result<PaymentInput, CommandsError> {
+        PaymentInput::new(chain, height, slot, payments, self.sizes.payments)
     }
 
     /// The inputs of [`Accounts`] for a batch's list of new accounts, in the order in which they rest on

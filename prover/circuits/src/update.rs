@@ -203,22 +203,30 @@ fn sample_body(era: Era) -> Body {
 }
 
 /// An account as a prover opens it; a new one as it starts out.
-struct Opened<'a> {
-    account: &'a Account,
-    is_new: bool,
-    path: &'a MerklePath,
+pub(crate) struct Opened<'a> {
+    pub(crate) account: &'a Account,
+    pub(crate) is_new: bool,
+    pub(crate) path: &'a MerklePath,
 }
 
-/// An account that is in a ledger, or whose leaf there is empty.
-fn load<I>(
+/// An account that is in some ledger, or whose leaf there is empty.
+pub(crate) struct OpenedVar {
+    pub(crate) account: AccountVar,
+    pub(crate) is_new: Boolean,
+    pub(crate) path: MerklePathVar,
+    /// The root of that ledger.
+    pub(crate) root: Linear,
+}
+
+/// Opens an account in a ledger of the prover's: whoever asks must say which one it is.
+pub(crate) fn open<I>(
     cs: &mut Cs<I>,
     era: Era,
-    ledger: &Linear,
     id: &AccountIdVar,
     is_default_token: &Boolean,
     is_active: &Boolean,
     source: impl Fn(&I) -> Opened<'_> + Clone + Send + Sync + 'static,
-) -> (AccountVar, Boolean, MerklePathVar) {
+) -> OpenedVar {
     let empty = Account::empty(era);
     let given = source.clone();
     let account: AccountVar = witness(cs, era, &empty, move |input| given(input).account);
@@ -234,6 +242,21 @@ fn load<I>(
     let leaf = is_new.select(cs, account_hash(&empty, era), leaf);
     let path = MerklePathVar::witness(cs, move |input| source(input).path);
     let root = path.root(cs, &leaf.into());
+    OpenedVar { account, is_new, path, root }
+}
+
+/// An account that is in a ledger, or whose leaf there is empty.
+fn load<I>(
+    cs: &mut Cs<I>,
+    era: Era,
+    ledger: &Linear,
+    id: &AccountIdVar,
+    is_default_token: &Boolean,
+    is_active: &Boolean,
+    source: impl Fn(&I) -> Opened<'_> + Clone + Send + Sync + 'static,
+) -> (AccountVar, Boolean, MerklePathVar) {
+    let OpenedVar { account, is_new, path, root } =
+        open(cs, era, id, is_default_token, is_active, source);
     cs.assert_mul(is_active, root - ledger, Fp::default());
     (account, is_new, path)
 }

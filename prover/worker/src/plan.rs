@@ -9,7 +9,10 @@ use mina_ledger::{
 };
 use zeko_circuits::{
     accounts::{AccountSet, AccountSetError},
-    program::{AccountsInput, CloseInput, Creations, Merge, Point, RecordedInbox, Segment, Sizes},
+    program::{
+        AccountsInput, CloseInput, Creations, Merge, Point, RecordedInbox, RecordedPayments,
+        Segment, Sizes,
+    },
     update::{RecordedUpdate, State},
 };
 
@@ -58,12 +61,14 @@ pub enum Rule {
     Inbox = 3,
     /// New accounts.
     Accounts = 4,
+    /// Some payments and delegations of a block.
+    Payment = 6,
 }
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Commands, Self::Merge, Self::Close, Self::Inbox, Self::Accounts];
+    pub const ALL: [Self; 6] =
+        [Self::Commands, Self::Merge, Self::Close, Self::Inbox, Self::Accounts, Self::Payment];
 
     /// What the program calls it.
     pub fn name(self) -> &'static str {
@@ -73,6 +78,7 @@ impl Rule {
             Self::Close => "close",
             Self::Inbox => "inbox",
             Self::Accounts => "accounts",
+            Self::Payment => "payment",
         }
     }
 }
@@ -109,6 +115,17 @@ pub enum JobInput {
         /// The messages, at least one.
         messages: Box<RecordedInbox>,
     },
+    /// For [`Rule::Payment`].
+    Payment {
+        /// The chain.
+        chain: ChainId,
+        /// The height of the block.
+        height: Length,
+        /// The slot of the block.
+        slot: Slot,
+        /// The payments and delegations, at least one.
+        payments: Box<RecordedPayments>,
+    },
     /// For [`Rule::Accounts`].
     Accounts(Box<AccountsInput>),
     /// For [`Rule::Merge`].
@@ -137,6 +154,7 @@ impl Job {
             JobInput::Merge(_) => Rule::Merge,
             JobInput::Inbox { .. } => Rule::Inbox,
             JobInput::Accounts(_) => Rule::Accounts,
+            JobInput::Payment { .. } => Rule::Payment,
             JobInput::Close(_) => Rule::Close,
         }
     }
@@ -147,7 +165,7 @@ impl Job {
 #[non_exhaustive]
 pub enum PlanError {
     /// Proofs with room for nothing.
-    #[error("a proof must have room for one account update, message and new account")]
+    #[error("a proof must have room for one account update, message, new account and payment")]
     NoRoom,
     /// Nothing happens in the batch, so there is nothing that its end could rest on.
     #[error("a batch in which nothing happens cannot be proved")]
@@ -175,7 +193,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The plan for a batch: `commands` and `inbox`, then a tree of `merge`s over them, `accounts` one
+    /// The plan for a batch: `commands`, `inbox` and `payment`, then a tree of `merge`s over them, `accounts` one
     /// behind the other, then `close`. `set` is the set of accounts before the batch, and then that
     /// behind it.
     ///
@@ -185,8 +203,8 @@ impl Plan {
     /// # Errors
     /// [`PlanError`]: the set is then as it was.
     pub fn new(trace: &Trace, set: &mut AccountSet) -> Result<Self, PlanError> {
-        let Sizes { updates, messages, accounts } = trace.sizes;
-        if [updates, messages, accounts].contains(&0) {
+        let Sizes { updates, messages, accounts, payments } = trace.sizes;
+        if [updates, messages, accounts, payments].contains(&0) {
             return Err(PlanError::NoRoom);
         }
         let len = set.len();
@@ -282,6 +300,11 @@ fn segments(trace: &Trace, block: &TracedBlock) -> Result<Vec<(Segment, Job)>, P
                 let messages = inbox.clone();
                 let input = JobInput::Inbox { chain, height, slot, messages };
                 add(&inbox.before, &inbox.after, input)?;
+            }
+            TracedPart::Payments(recorded) => {
+                let payments = recorded.clone();
+                let input = JobInput::Payment { chain, height, slot, payments };
+                add(&recorded.before, &recorded.after, input)?;
             }
         }
     }

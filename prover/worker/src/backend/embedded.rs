@@ -12,7 +12,7 @@ use pickles::{ProveError, ProvedStatement, free_memory, verify};
 use rand::rngs::OsRng;
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 use tokio::sync::oneshot;
-use zeko_circuits::program::{RecordedInbox, Rollup};
+use zeko_circuits::program::{RecordedInbox, RecordedPayments, Rollup};
 
 use super::{Backend, BackendError, Limits};
 use crate::plan::{Job, JobInput, Rule, StatementHash};
@@ -78,20 +78,21 @@ impl Embedded {
 }
 
 fn memory(rollup: &Rollup, rule: Rule) -> u64 {
-    let Rollup { program, commands, inbox, merge, accounts, close, .. } = rollup;
+    let Rollup { program, commands, inbox, merge, accounts, close, payment, .. } = rollup;
     match rule {
         Rule::Commands => program.proving_memory(*commands),
         Rule::Merge => program.proving_memory(*merge),
         Rule::Close => program.proving_memory(*close),
         Rule::Inbox => program.proving_memory(*inbox),
         Rule::Accounts => program.proving_memory(*accounts),
+        Rule::Payment => program.proving_memory(*payment),
     }
 }
 
 /// How many proofs one of a rule rests on at most.
 fn places(rule: Rule) -> usize {
     match rule {
-        Rule::Commands | Rule::Inbox => 0,
+        Rule::Commands | Rule::Inbox | Rule::Payment => 0,
         Rule::Accounts => 1,
         Rule::Merge | Rule::Close => 2,
     }
@@ -122,6 +123,13 @@ fn prove(
                 .inbox_input(*chain, *height, *slot, messages)
                 .map_err(|error| BackendError::Failed { reason: error.to_string() })?;
             program.prove_trusting(rollup.inbox, input, &previous, &mut OsRng)
+        }
+        JobInput::Payment { chain, height, slot, payments } => {
+            let payments = RecordedPayments::clone(payments);
+            let input = rollup
+                .payment_input(*chain, *height, *slot, payments)
+                .map_err(|error| BackendError::Failed { reason: error.to_string() })?;
+            program.prove_trusting(rollup.payment, input, &previous, &mut OsRng)
         }
         JobInput::Accounts(input) => {
             let (expected, got) = (rollup.sizes().accounts, input.places.len());

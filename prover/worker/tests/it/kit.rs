@@ -22,11 +22,12 @@ use mina_ledger::{
         BridgeParameters, ChainId, DataCommitment, DepositAction, OutboxEntry, bridge_account,
         bridge_id,
     },
-    signature::sign_zkapp_command,
+    signature::{sign_payload, sign_zkapp_command},
     types::{
         Account, AccountId, AccountUpdate, Amount, Authorization, AuthorizationKind, Body,
         CallForest, Era, FeePayer, FeePayerBody, Memo, Nonce, PrivateKey, PublicKey, Signature,
-        SignedAmount, Slot, VerificationKey, ZkappCommand,
+        SignedAmount, SignedCommand, SignedCommandBody, SignedCommandPayload, Slot,
+        VerificationKey, ZkappCommand,
     },
 };
 use pickles::{Proof, ProofFile, ProvedStatement};
@@ -44,7 +45,7 @@ pub(crate) const MINA: u64 = 1_000_000_000;
 /// Updates of a proof.
 pub(crate) const ROOM: usize = 4;
 
-pub(crate) const SIZES: Sizes = Sizes { updates: ROOM, messages: 2, accounts: 1 };
+pub(crate) const SIZES: Sizes = Sizes { updates: ROOM, messages: 2, accounts: 1, payments: 2 };
 
 pub(crate) const ERA: Era = Era::Berkeley;
 
@@ -149,6 +150,29 @@ pub(crate) fn transfer(from: u64, nonce: u32, to: u64, amount: u64) -> Command {
     let sender = change(AccountId::of(user(from)), SignedAmount::negative(amount.into()));
     let receiver = change(AccountId::of(user(to)), SignedAmount::positive(amount.into()));
     command(from, nonce, FEE, vec![sender, receiver])
+}
+
+/// A payment or delegation of user `from`.
+pub(crate) fn signed(from: u64, nonce: u32, body: SignedCommandBody) -> Command {
+    let payload = SignedCommandPayload {
+        fee: Amount::new(FEE),
+        fee_payer: user(from),
+        nonce: Nonce::new(nonce),
+        valid_until: Slot::MAX,
+        memo: Memo::EMPTY,
+        body,
+    };
+    let signature = sign_payload(&payload, &secret(from), &Domain::default()).unwrap();
+    Command::Signed(SignedCommand { payload, signature })
+}
+
+pub(crate) fn payment(from: u64, nonce: u32, to: u64, amount: u64) -> Command {
+    let body = SignedCommandBody::Payment { receiver: user(to), amount: amount.into() };
+    signed(from, nonce, body)
+}
+
+pub(crate) fn delegation(from: u64, nonce: u32, to: u64) -> Command {
+    signed(from, nonce, SignedCommandBody::Delegation { new_delegate: user(to) })
 }
 
 /// Three updates, the last one the bridge account's.
@@ -287,7 +311,7 @@ pub(crate) fn sample_proof() -> mina_ledger::types::Proof {
 pub(crate) fn memory(rule: Rule) -> u64 {
     match rule {
         Rule::Commands => 40,
-        Rule::Merge | Rule::Close | Rule::Inbox | Rule::Accounts => 15,
+        Rule::Merge | Rule::Close | Rule::Inbox | Rule::Accounts | Rule::Payment => 15,
     }
 }
 

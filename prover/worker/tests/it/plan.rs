@@ -6,23 +6,19 @@ use mina_ledger::{
     ledger::{FullLedger, Ledger},
     logic::{NoProofs, ProofClaim, ProofVerifier},
     rollup::{DataCommitment, Hashed, OutboxEntry},
-    signature::sign_payload,
-    types::{
-        AccountId, Amount, Authorization, AuthorizationKind, Length, Memo, PrivateKey,
-        SignedAmount, SignedCommand, SignedCommandBody, SignedCommandPayload, Slot,
-    },
+    types::{AccountId, Authorization, AuthorizationKind, Length, SignedAmount, Slot},
 };
 use zeko_circuits::{
-    program::{Creations, Merge, Segment},
+    program::{Creations, Merge, Segment, Sizes},
     update::State,
 };
 use zeko_derive::{Batch, Command, ExecuteError, Item, batch_accounts};
 use zeko_worker::{JobInput, Plan, PlanError, Rule, StatementHash, Trace, TraceError, TracedPart};
 
 use crate::kit::{
-    Happens, MINA, ROOM, SIZES, accounts, build, change, command, command_with, data, deposit,
-    first, genesis, mixed, nothing, parameters, plan_of, record, sample_proof, transfer, user,
-    verification_key, withdrawal,
+    Happens, MINA, ROOM, SIZES, accounts, build, change, command, command_with, data, delegation,
+    deposit, first, genesis, mixed, nothing, parameters, payment, plan_of, record, sample_proof,
+    transfer, user, verification_key, withdrawal,
 };
 
 /// Checks everything that a plan says against the batch, and returns how many updates each segment
@@ -56,13 +52,13 @@ fn check(batch: &Batch, trace: &Trace, plan: &Plan) -> Vec<usize> {
     let mut updates = trace.blocks.iter().flat_map(|block| {
         let updates = block.parts.iter().filter_map(|part| match part {
             TracedPart::Commands { updates, .. } => Some(updates),
-            TracedPart::Messages(_) => None,
+            TracedPart::Messages(_) | TracedPart::Payments(_) => None,
         });
         updates.flatten().map(move |update| (block.height, block.slot, update.before))
     });
     // What is shown of new accounts so far.
     let mut creations: Option<(StatementHash, Creations)> = None;
-    let mut messages = 0;
+    let (mut messages, mut payments) = (0, 0);
     for job in plan.jobs() {
         used.extend(&job.previous);
         let before: Vec<_> =
@@ -79,6 +75,12 @@ fn check(batch: &Batch, trace: &Trace, plan: &Plan) -> Vec<usize> {
             JobInput::Inbox { messages: own, .. } => {
                 assert!((1..=SIZES.messages).contains(&own.messages.len()));
                 messages += own.messages.len();
+                sizes.push(0);
+                segment_of(trace, job.statement, own.before)
+            }
+            JobInput::Payment { payments: own, .. } => {
+                assert!((1..=SIZES.payments).contains(&own.payments.len()));
+                payments += own.payments.len();
                 sizes.push(0);
                 segment_of(trace, job.statement, own.before)
             }
@@ -118,6 +120,8 @@ fn check(batch: &Batch, trace: &Trace, plan: &Plan) -> Vec<usize> {
     assert!(used.iter().eq(proved.keys()), "every proof but the last is used once");
     assert_eq!(plan.jobs().len(), 2 * sizes.len() + entries.div_ceil(SIZES.accounts));
     let consumed = batch.blocks.iter().flat_map(|block| &block.items);
+    let is_signed = |item: &&Item| matches!(item, Item::Command(Command::Signed(_), _));
+    assert_eq!(payments, consumed.clone().filter(is_signed).count());
     assert_eq!(messages, consumed.filter(|item| !matches!(item, Item::Command(..))).count());
     sizes
 }
@@ -131,6 +135,7 @@ fn states(trace: &Trace) -> Vec<(Length, Slot, State)> {
                 updates.iter().map(|update| update.before).chain([**end]).collect()
             }
             TracedPart::Messages(inbox) => vec![inbox.before, inbox.after],
+            TracedPart::Payments(payments) => vec![payments.before, payments.after],
         };
         states.into_iter().map(move |state| (block.height, block.slot, state))
     });
@@ -279,32 +284,61 @@ fn refused(ledger: &mut FullLedger, batch: &Batch) -> TraceError {
 }
 
 #[test]
-fn what_has_no_rule_is_refused() {
-    let (mut ledger, state) = genesis();
-    let batch = |blocks: &[(u32, Vec<Command>)]| build(&mut genesis().0, state, blocks).0;
-    let payload = SignedCommandPayload {
-        fee: Amount::new(MINA),
-        fee_payer: user(0),
-        nonce: Default::default(),
-        valid_until: Slot::MAX,
-        memo: Memo::EMPTY,
-        body: SignedCommandBody::Payment { receiver: user(1), amount: Amount::new(MINA) },
-    };
-    let key = PrivateKey::new(mina_curves::Fq::from(500u64)).unwrap();
-    let signature = sign_payload(&payload, &key, &parameters().domain).unwrap();
-    let payment = Command::Signed(SignedCommand { payload, signature });
-    let what = "signed payments and delegations";
-    assert_eq!(
-        refused(&mut ledger, &batch(&[(5, vec![]), (5, vec![payment])])),
-        TraceError::Unsupported { block: 1, what }
-    );
-
+fn what_has_no_plan_is_refused() {
     // Nothing.
     let (_, trace) = first(&[(5, vec![]), (6, vec![])]);
     assert_eq!(Plan::new(&trace, &mut accounts()).err(), Some(PlanError::Empty));
     let (_, mut trace) = first(&[(5, nothings(1))]);
     trace.sizes.accounts = 0;
     assert_eq!(Plan::new(&trace, &mut accounts()).err(), Some(PlanError::NoRoom));
+    trace.sizes = Sizes { payments: 0, ..SIZES };
+    assert_eq!(Plan::new(&trace, &mut accounts()).err(), Some(PlanError::NoRoom));
+}
+
+/// Payments and delegations have proofs of their own, in the order of the block.
+#[test]
+fn payments_and_delegations() {
+    let message = |to, amount| Happens::Message(Ok(deposit(to, amount)));
+    let paid = |from, nonce, to, amount| Happens::Command(payment(from, nonce, to, amount));
+    let blocks = vec![
+        // More than a proof has room for: to a new account, to one that it does not suffice for,
+        // and to itself.
+        (5, vec![paid(0, 0, 60, MINA), paid(0, 1, 61, 1), paid(1, 0, 1, MINA)]),
+        (
+            6,
+            vec![
+                Happens::Command(nothing(0, 2)),
+                Happens::Command(delegation(0, 3, 60)),
+                message(70, 3 * MINA),
+                Happens::Command(delegation(0, 4, 62)),
+                paid(2, 0, 70, MINA),
+                Happens::Command(transfer(2, 1, 0, MINA)),
+            ],
+        ),
+        (7, vec![paid(2, 2, 0, MINA)]),
+    ];
+    let (batch, trace) = mixed(blocks);
+    let mut set = accounts();
+    let plan = Plan::new(&trace, &mut set).unwrap();
+    assert_eq!(check(&batch, &trace, &plan), [0, 0, 1, 0, 0, 0, 3, 0]);
+    let counts: Vec<usize> = plan
+        .jobs()
+        .iter()
+        .filter_map(|job| match &job.input {
+            JobInput::Payment { payments, .. } => Some(payments.payments.len()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(counts, [2, 1, 1, 2, 1]);
+    let reverted: Vec<bool> = trace.entries.iter().map(|entry| entry.reverts).collect();
+    assert_eq!(reverted, [false, true, false, true]);
+    assert_eq!(set.len(), accounts().len() + 2);
+    assert_eq!(plan.statement().target.root.accounts, set.root());
+
+    // Payments alone, of whom one receives the fees.
+    let (batch, trace) = first(&[(5, vec![payment(0, 0, 4, MINA)])]);
+    assert_eq!(trace.fee_account.account.public_key, user(4));
+    assert_eq!(check(&batch, &trace, &plan_of(&trace)), [0]);
 }
 
 fn opening(from: u64, nonce: u32, new: u64, amount: u64) -> Command {

@@ -13,7 +13,7 @@ use zeko_worker::{
     Worker,
 };
 
-use crate::kit::{Happens, MINA, SIZES, config, deposit, mixed, plan_of, rules, transfer};
+use crate::kit::{Happens, MINA, SIZES, config, deposit, mixed, payment, plan_of, rules, transfer};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batch_is_proved_on_this_machine() {
@@ -25,19 +25,25 @@ async fn a_batch_is_proved_on_this_machine() {
     );
     assert!(matches!(error, Err(EmbeddedError::Zero { what: "threads" })));
 
-    // A deposit to a new account, one that does not cover the fee for one, an empty block, and a
-    // transfer that fails.
+    // A deposit to a new account, one that does not cover the fee for one, an empty block, a transfer
+    // that fails, and a payment to the new account.
     let message = |to, amount| Happens::Message(Ok(deposit(to, amount)));
     let blocks = vec![
         (5, vec![message(70, 3 * MINA), message(71, 1)]),
         (6, vec![]),
-        (7, vec![Happens::Command(transfer(1, 0, 2, 1_000 * MINA))]),
+        (
+            7,
+            vec![
+                Happens::Command(transfer(1, 0, 2, 1_000 * MINA)),
+                Happens::Command(payment(1, 1, 70, MINA)),
+            ],
+        ),
         (8, vec![]),
     ];
     let (batch, trace) = mixed(blocks);
     let plan = plan_of(&trace);
-    // Two segments and a merge; two entries of the list; the end.
-    assert_eq!(plan.jobs().len(), 6);
+    // Three segments and two merges; two entries of the list; the end.
+    assert_eq!(plan.jobs().len(), 8);
 
     let dir = tempdir().unwrap();
     let stop = CancellationToken::new();
