@@ -21,9 +21,7 @@ use mina_ledger::{
 
 use crate::{
     accounts::{AccountSet, AccountSetError},
-    program::{
-        Message, Opening, PaymentRecorder, Point, RecordedInbox, RecordedPayments, Segment,
-    },
+    program::{Message, Opening, PaymentRecorder, Point, RecordedInbox, RecordedPayments, Segment},
     update::{NewAccount, RecordedUpdate, Recorder, Rules, State},
 };
 
