@@ -25,8 +25,8 @@ use zeko_circuits::{
 use crate::{
     payment::{
         CLOSED, CREATION, FEE, FIXED_DELEGATE, MUTE, NOBODY, OTHER, PLAIN, RICH, SLOT, STUCK,
-        TIMED, commands, delegates, fields, id, input, lab, ledger, payload, pays, record, rules,
-        sign, user,
+        TIMED, commands, delegates, fields, id, input, lab, lab_of, ledger, payload, pays, record,
+        rules, sign, user,
     },
     program::MINA,
 };
@@ -275,6 +275,36 @@ fn whoever_is_taken_as_new_is_listed() {
         let error = AccountsInput::of_batch(&mut AccountSet::new(&ids).unwrap(), &[entry], 1);
         assert!(matches!(error, Err(AccountSetError::Exists { .. })));
     }
+}
+
+/// Commands in another order, twice, or counted where none is; and what stands in a place that is left
+/// out is a command all the same.
+#[test]
+fn commands_follow_each_other() {
+    let rules = rules(Domain::default());
+    let lab = lab_of(rules.clone(), 2);
+    let two = commands(&[(PLAIN, pays(OTHER, MINA)), (OTHER, pays(NOBODY, 101 * MINA - FEE))]);
+    let record = |count| record(&mut ledger(), &two[..count], &rules, State::default()).0;
+    let (one, both) = (input(record(1), 2).unwrap(), input(record(2), 2).unwrap());
+    assert_eq!(lab.public(&one)[3..], fields(&record(1).after));
+    assert_eq!(lab.public(&both)[3..], fields(&record(2).after));
+    let edited = |honest: &PaymentInput, region: &str, edit: &dyn Fn(&mut PaymentInput)| {
+        let mut input = honest.clone();
+        edit(&mut input);
+        let found = lab.rejects(&input);
+        assert!(found.iter().any(|path| path.starts_with(region)), "{region}: {found:?}");
+    };
+    edited(&both, "payment/payer", &|input| input.payments.swap(0, 1));
+    edited(&both, "payment/payer", &|input| input.payments[1] = input.payments[0].clone());
+    edited(&both, "payment/payer", &|input| input.payments[0].0 = false);
+    edited(&one, "payment/payer", &|input| input.payments[1].0 = true);
+    edited(&one, "payment/signature", &|input| {
+        input.payments[1].1.signature = SignatureWitness::none();
+    });
+    // The second left out: what the first leads to.
+    let mut shorter = both;
+    shorter.payments[1].0 = false;
+    assert_eq!(lab.public(&shorter), lab.public(&one));
 }
 
 /// Every cell and every class of wired cells. Free are inverses of zero, and what the doublings of the
