@@ -314,7 +314,10 @@ fn payments_do_what_the_logic_does() {
     let rows = [lab(), &three].map(|lab| lab.circuit.rows());
     assert_eq!(rows, [7_651, 22_870]);
     let part = |path: &str| lab().circuit.rows_in(&format!("payment/{path}"));
-    assert_eq!(["signature", "payer", "payer/receipt", "receiver"].map(part), [0; 4]);
+    assert_eq!(
+        ["signature", "payer", "payer/receipt", "receiver"].map(part),
+        [2_634, 2_714, 1_892, 780]
+    );
     let each = (rows[1] - rows[0]) / 2;
     assert!(rows[0] + (Sizes::MAX.payments - 1) * each + 800 < 1 << 16);
     assert!(rows[0] + Sizes::MAX.payments * each > 1 << 16, "no more fit");

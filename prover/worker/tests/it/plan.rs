@@ -17,8 +17,8 @@ use zeko_worker::{JobInput, Plan, PlanError, Rule, StatementHash, Trace, TraceEr
 
 use crate::kit::{
     Happens, MINA, ROOM, SIZES, accounts, build, change, command, command_with, data, delegation,
-    deposit, first, genesis, mixed, nothing, parameters, payment, plan_of, record, sample_proof,
-    transfer, user, verification_key, withdrawal,
+    deposit, deposits, first, genesis, mixed, nothing, parameters, payment, plan_of, record,
+    sample_proof, transfer, user, verification_key, withdrawal,
 };
 
 /// Checks everything that a plan says against the batch, and returns how many updates each segment
@@ -334,6 +334,26 @@ fn payments_and_delegations() {
     assert_eq!(reverted, [false, true, false, true]);
     assert_eq!(set.len(), accounts().len() + 2);
     assert_eq!(plan.statement().target.root.accounts, set.root());
+
+    // The accounts that the batch names are all that it takes, also those that are not there.
+    let (mut full, state) = genesis();
+    let named = batch_accounts(&batch);
+    let mut sparse = mina_ledger::ledger::SparseLedger::of(&mut full, &named).unwrap();
+    let (data, parameters, inbox) = (data(&batch), parameters(), (state.inbox, deposits()));
+    let same =
+        Trace::record(&mut sparse, &state, &batch, data, &parameters, &inbox, &NoProofs, SIZES);
+    let (same, _) = same.unwrap();
+    let paths = |trace: &Trace| -> Vec<_> {
+        let parts = trace.blocks.iter().flat_map(|block| &block.parts);
+        let payments = parts.filter_map(|part| match part {
+            TracedPart::Payments(recorded) => Some(recorded.payments.clone()),
+            _ => None,
+        });
+        payments.flatten().map(|payment| [payment.payer.path, payment.receiver.path]).collect()
+    };
+    assert_eq!(paths(&same), paths(&trace));
+    let statements = |plan: &Plan| -> Vec<_> { plan.jobs().iter().map(|j| j.statement).collect() };
+    assert_eq!(statements(&plan_of(&same)), statements(&plan));
 
     // Payments alone, of whom one receives the fees.
     let (batch, trace) = first(&[(5, vec![payment(0, 0, 4, MINA)])]);
