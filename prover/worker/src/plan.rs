@@ -70,6 +70,11 @@ impl Rule {
     pub const ALL: [Self; 6] =
         [Self::Commands, Self::Merge, Self::Close, Self::Inbox, Self::Accounts, Self::Payment];
 
+    /// Its place in [`ALL`](Self::ALL), which is not its number: numbers need not follow each other.
+    pub(crate) fn index(self) -> usize {
+        Self::ALL.iter().position(|rule| *rule == self).unwrap_or(Self::ALL.len())
+    }
+
     /// What the program calls it.
     pub fn name(self) -> &'static str {
         match self {
