@@ -3,6 +3,7 @@
 //! | rule | shows that | rests on |
 //! |---|---|---|
 //! | [`Commands`] | so many account updates, one after another, lead from one point to another | nothing |
+//! | [`Proved`] | so do account updates of which one is authorised by a proof | that proof |
 //! | [`Inbox`] | so do messages from the L1, one after another | nothing |
 //! | [`Merge`] | two proofs, the second from where the first ends, lead from the first to the last | two of these |
 //! | [`Accounts`] | the accounts on a list of new ones were missing before | one of these, if the list is longer than fits |
@@ -18,6 +19,7 @@ mod close;
 mod commands;
 mod inbox;
 mod merge;
+mod proved;
 mod segment;
 mod statement;
 
@@ -25,13 +27,14 @@ use mina_ledger::{
     rollup::ChainId,
     types::{Length, Slot},
 };
-use pickles::{CompileError, KeyCache, Program, ProofsVerified, RuleHandle};
+use pickles::{CompileError, KeyCache, Program, ProofsVerified, ProvedStatement, RuleHandle};
 
 pub use accounts::{Accounts, AccountsInput, AccountsPlace, Creations, CreationsVar};
 pub use close::{Close, CloseInput, Opening};
-pub use commands::{Commands, CommandsError, CommandsInput};
+pub use commands::{Commands, CommandsError, CommandsInput, UpdatesVar};
 pub use inbox::{Inbox, InboxInput, InboxRecorder, Message, RecordedInbox, RecordedMessage};
 pub use merge::Merge;
+pub use proved::{Proved, ProvedInput, one_proof};
 pub use segment::{Point, PointVar, Segment, SegmentVar};
 
 pub(crate) use self::statement::{BatchStatementVar, RootVar, SideVar};
@@ -55,6 +58,8 @@ pub struct Rollup {
     pub accounts: RuleHandle<Accounts>,
     /// [`Close`].
     pub close: RuleHandle<Close>,
+    /// [`Proved`].
+    pub proved: RuleHandle<Proved>,
     rules: Rules,
     sizes: Sizes,
 }
@@ -64,6 +69,8 @@ pub struct Rollup {
 pub struct Sizes {
     /// Updates of [`Commands`].
     pub updates: usize,
+    /// Updates of [`Proved`].
+    pub proved: usize,
     /// Messages of [`Inbox`].
     pub messages: usize,
     /// Entries of [`Accounts`].
@@ -72,7 +79,7 @@ pub struct Sizes {
 
 impl Sizes {
     /// What fits 2^16 rows.
-    pub const MAX: Self = Self { updates: 20, messages: 30, accounts: 24 };
+    pub const MAX: Self = Self { updates: 20, proved: 16, messages: 30, accounts: 24 };
 }
 
 impl Rollup {
@@ -85,9 +92,10 @@ impl Rollup {
         sizes: Sizes,
         cache: Option<KeyCache>,
     ) -> Result<Self, CompileError> {
-        let Sizes { updates, messages, accounts } = sizes;
-        let [updates, messages, entries] = [updates, messages, accounts].map(|size| size.max(1));
-        let sizes = Sizes { updates, messages, accounts: entries };
+        let Sizes { updates, proved, messages, accounts } = sizes;
+        let [updates, proved, messages, entries] =
+            [updates, proved, messages, accounts].map(|size| size.max(1));
+        let sizes = Sizes { updates, proved, messages, accounts: entries };
         let mut builder = Program::builder(ProofsVerified::N2);
         if let Some(cache) = cache {
             builder.cache(cache);
@@ -97,6 +105,7 @@ impl Rollup {
         let merge = builder.rule(Merge);
         let accounts = builder.rule(Accounts::new(entries));
         let close = builder.rule(Close::new(rules.domain.era()));
+        let proved = builder.rule(Proved::new(rules.clone(), proved));
         Ok(Self {
             program: builder.compile()?,
             commands,
@@ -104,6 +113,7 @@ impl Rollup {
             merge,
             accounts,
             close,
+            proved,
             rules: rules.clone(),
             sizes,
         })
@@ -126,6 +136,21 @@ impl Rollup {
         updates: Vec<RecordedUpdate>,
     ) -> Result<CommandsInput, CommandsError> {
         CommandsInput::new(chain, height, slot, updates, self.sizes.updates)
+    }
+
+    /// The input of [`Proved`] for updates that follow each other in a block, and the proof that it
+    /// rests on.
+    ///
+    /// # Errors
+    /// [`CommandsError`].
+    pub fn proved_input(
+        &self,
+        chain: ChainId,
+        height: Length,
+        slot: Slot,
+        updates: Vec<RecordedUpdate>,
+    ) -> Result<(ProvedInput, ProvedStatement), CommandsError> {
+        ProvedInput::new(chain, height, slot, updates, self.sizes.proved, &self.rules.domain)
     }
 
     /// The input of [`Inbox`] for messages that follow each other in a block.

@@ -116,6 +116,11 @@ pub struct Updated {
     /// Whether a proof authorises it, which nothing here verifies: whoever adds the update must, or
     /// assert that there is none.
     pub is_proved: Boolean,
+    /// What that proof must show: the hash of the update, and that of its children.
+    pub statement: [Linear; 2],
+    /// The hash of the key that the update says the proof is under. If the command goes on, it is
+    /// that of the account.
+    pub key_hash: Linear,
 }
 
 /// Adds an update. `source` gives what the prover knows.
@@ -181,7 +186,12 @@ pub fn constrain<I>(
         path.root(cs, &leaf)
     });
     let state = cs.region("settle", |cs| step.settle(cs, &stack, excess, [&ledger, &path.index()]));
-    Updated { state, is_proved: body.auth.is_proved }
+    Updated {
+        state,
+        is_proved: body.auth.is_proved,
+        statement: [stack.digest, stack.children],
+        key_hash: body.key_hash,
+    }
 }
 
 fn witness_of<T: Allocate, I>(

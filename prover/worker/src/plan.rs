@@ -58,12 +58,14 @@ pub enum Rule {
     Inbox = 3,
     /// New accounts.
     Accounts = 4,
+    /// Some account updates of a block, one of which a proof authorises.
+    Proved = 5,
 }
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Commands, Self::Merge, Self::Close, Self::Inbox, Self::Accounts];
+    pub const ALL: [Self; 6] =
+        [Self::Commands, Self::Merge, Self::Close, Self::Inbox, Self::Accounts, Self::Proved];
 
     /// What the program calls it.
     pub fn name(self) -> &'static str {
@@ -73,6 +75,7 @@ impl Rule {
             Self::Close => "close",
             Self::Inbox => "inbox",
             Self::Accounts => "accounts",
+            Self::Proved => "proved",
         }
     }
 }
@@ -96,6 +99,17 @@ pub enum JobInput {
         /// The slot of the block.
         slot: Slot,
         /// The updates, at least one.
+        updates: Vec<RecordedUpdate>,
+    },
+    /// For [`Rule::Proved`].
+    Proved {
+        /// The chain.
+        chain: ChainId,
+        /// The height of the block.
+        height: Length,
+        /// The slot of the block.
+        slot: Slot,
+        /// The updates, one of which has a proof: that is not one of [`Job::previous`].
         updates: Vec<RecordedUpdate>,
     },
     /// For [`Rule::Inbox`].
@@ -134,6 +148,7 @@ impl Job {
     pub fn rule(&self) -> Rule {
         match &self.input {
             JobInput::Commands { .. } => Rule::Commands,
+            JobInput::Proved { .. } => Rule::Proved,
             JobInput::Merge(_) => Rule::Merge,
             JobInput::Inbox { .. } => Rule::Inbox,
             JobInput::Accounts(_) => Rule::Accounts,
@@ -175,7 +190,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The plan for a batch: `commands` and `inbox`, then a tree of `merge`s over them, `accounts` one
+    /// The plan for a batch: `commands`, `proved` and `inbox`, then a tree of `merge`s over them, `accounts` one
     /// behind the other, then `close`. `set` is the set of accounts before the batch, and then that
     /// behind it.
     ///
@@ -185,8 +200,8 @@ impl Plan {
     /// # Errors
     /// [`PlanError`]: the set is then as it was.
     pub fn new(trace: &Trace, set: &mut AccountSet) -> Result<Self, PlanError> {
-        let Sizes { updates, messages, accounts } = trace.sizes;
-        if [updates, messages, accounts].contains(&0) {
+        let Sizes { updates, proved, messages, accounts } = trace.sizes;
+        if [updates, proved, messages, accounts].contains(&0) {
             return Err(PlanError::NoRoom);
         }
         let len = set.len();
@@ -268,14 +283,18 @@ fn segments(trace: &Trace, block: &TracedBlock) -> Result<Vec<(Segment, Job)>, P
     for part in &block.parts {
         match part {
             TracedPart::Commands { updates, end } => {
-                let mut chunks = updates.chunks(sizes.updates).peekable();
-                while let Some(chunk) = chunks.next() {
-                    let Some(first) = chunk.first() else { break };
-                    let next = chunks.peek().and_then(|next| next.first());
-                    let end = next.map_or(end.as_ref(), |next| &next.before);
-                    let updates = chunk.to_vec();
-                    let input = JobInput::Commands { chain, height, slot, updates };
+                let mut left = updates.as_slice();
+                while let Some(first) = left.first() {
+                    let (count, is_proved) = next_segment(left, sizes);
+                    let (own, rest) = left.split_at_checked(count).unwrap_or((left, &[]));
+                    let end = rest.first().map_or(end.as_ref(), |next| &next.before);
+                    let updates = own.to_vec();
+                    let input = match is_proved {
+                        true => JobInput::Proved { chain, height, slot, updates },
+                        false => JobInput::Commands { chain, height, slot, updates },
+                    };
                     add(&first.before, end, input)?;
+                    left = rest;
                 }
             }
             TracedPart::Messages(inbox) => {
@@ -286,6 +305,17 @@ fn segments(trace: &Trace, block: &TracedBlock) -> Result<Vec<(Segment, Job)>, P
         }
     }
     Ok(segments)
+}
+
+/// How many of the updates that are left the next segment has, and whether one of them has a proof: as
+/// many as can be, which is what gives the fewest segments, since a part of a segment is one too.
+fn next_segment(left: &[RecordedUpdate], sizes: Sizes) -> (usize, bool) {
+    let mut proofs = left.iter().enumerate().filter(|(_, update)| update.is_proved());
+    let [first, second] =
+        [proofs.next(), proofs.next()].map(|proof| proof.map_or(left.len(), |(index, _)| index));
+    let is_proved = first < left.len().min(sizes.proved);
+    let count = if is_proved { second.min(sizes.proved) } else { first.min(sizes.updates) };
+    (count.max(1), is_proved)
 }
 
 fn merge(first: &Segment, second: &Segment) -> Result<(Segment, Job), PlanError> {

@@ -2,17 +2,15 @@
 
 use mina_curves::{Fp, PastaField};
 use mina_ledger::{
+    Domain,
     hash::CommandHashes,
     ledger::{Ledger, LedgerError, Mask},
     logic::{Observer, ProofVerifier, UpdateRecord, ZkappApplied},
     rollup::{ChainId, DataCommitment, DepositAction, MessageReceipt, bridge_id},
-    types::{
-        AccountId, Amount, AuthorizationKind, Era, Length, PublicKey, SignedAmount, Slot,
-        ZkappCommand,
-    },
+    types::{AccountId, Amount, Era, Length, PublicKey, SignedAmount, Slot, ZkappCommand},
 };
 use zeko_circuits::{
-    program::{InboxRecorder, Message, Opening, RecordedInbox, Sizes},
+    program::{CommandsError, InboxRecorder, Message, Opening, RecordedInbox, Sizes},
     update::{NewAccount, RecordedUpdate, Recorder, Rules, State},
 };
 use zeko_derive::{
@@ -37,6 +35,14 @@ pub enum TraceError {
         block: usize,
         /// What there is no rule for.
         what: &'static str,
+    },
+    /// A proof that authorises an update verifies, but not inside of a circuit.
+    #[error("block {block}: {source}")]
+    Proof {
+        /// The block, counted from 0.
+        block: usize,
+        /// What is wrong with the proof or its key.
+        source: CommandsError,
     },
     /// More fees than an amount holds; the transaction logic refuses that before.
     #[error("the fees that have been collected do not fit an amount")]
@@ -148,7 +154,7 @@ impl Trace {
             &mut tracer,
         )?;
         let Tracer { blocks, entries, closing, .. } = tracer;
-        proofless(&blocks)?;
+        usable(&blocks, &parameters.domain)?;
         let Some([bridge_after, fee_account]) = closing else {
             // Nothing was paid for, nobody was credited, and there is no recipient of fees.
             return Err(TraceError::Unsupported { block: 0, what: "a batch without accounts" });
@@ -186,19 +192,18 @@ fn supported(batch: &Batch) -> Result<(), TraceError> {
     Ok(())
 }
 
-/// Refuses updates that proofs authorise. Those behind a command's first failure need not be proved.
-fn proofless(blocks: &[TracedBlock]) -> Result<(), TraceError> {
-    let is_proved = |update: &RecordedUpdate| {
-        matches!(update.witness.body.authorization_kind, AuthorizationKind::Proof(_))
-    };
-    let has_proved = |part: &TracedPart| match part {
-        TracedPart::Commands { updates, .. } => updates.iter().any(is_proved),
-        TracedPart::Messages(_) => false,
-    };
-    match blocks.iter().position(|block| block.parts.iter().any(has_proved)) {
-        Some(block) => Err(TraceError::Unsupported { block, what: "updates with proofs" }),
-        None => Ok(()),
+/// Refuses proofs that are of no use to the circuit. Those behind a command's first failure need not be
+/// proved.
+fn usable(blocks: &[TracedBlock], domain: &Domain) -> Result<(), TraceError> {
+    for (block, content) in blocks.iter().enumerate() {
+        for part in &content.parts {
+            let TracedPart::Commands { updates, .. } = part else { continue };
+            for update in updates.iter().filter(|update| update.is_proved()) {
+                update.zkapp_proof(domain).map_err(|source| TraceError::Proof { block, source })?;
+            }
+        }
     }
+    Ok(())
 }
 
 /// An account that exists, with its path.

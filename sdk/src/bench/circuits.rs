@@ -23,8 +23,10 @@ pub(crate) fn circuits(json: bool, updates: usize, batch: usize) -> Result<()> {
     let report = Report::new(json);
     let mut chain = Transfers::new(8)?;
     let start = Instant::now();
-    // Transfers alone: the rules for messages and new accounts are as small as they can be.
-    let sizes = Sizes { updates, messages: 1, accounts: 1 };
+    // Transfers alone: the rules for messages and new accounts are as small as they can be. Where the
+    // one is as large as can be, so is the rule for updates with a proof.
+    let proved = updates.min(Sizes::MAX.proved);
+    let sizes = Sizes { updates, proved, messages: 1, accounts: 1 };
     let rollup = Rollup::compile(&chain.rules, sizes, None)?;
     report.time("compile", "", start.elapsed().as_secs_f64());
     let (wrap, steps) = rollup.program.rows();

@@ -7,5 +7,6 @@ mod close;
 mod forge;
 mod inbox;
 mod program;
+mod proved;
 mod settlement;
 mod update;

@@ -4,25 +4,26 @@ use std::collections::BTreeMap;
 
 use mina_ledger::{
     ledger::{FullLedger, Ledger},
-    logic::{NoProofs, ProofClaim, ProofVerifier},
-    rollup::{DataCommitment, Hashed, OutboxEntry},
+    logic::NoProofs,
+    rollup::{Hashed, OutboxEntry},
     signature::sign_payload,
     types::{
-        AccountId, Amount, Authorization, AuthorizationKind, Length, Memo, PrivateKey,
-        SignedAmount, SignedCommand, SignedCommandBody, SignedCommandPayload, Slot,
+        AccountId, Amount, Authorization, AuthorizationKind, CallForest, Length, Memo, PrivateKey,
+        Proof, SignedAmount, SignedCommand, SignedCommandBody, SignedCommandPayload, Slot,
     },
 };
 use zeko_circuits::{
-    program::{Creations, Merge, Segment},
+    program::{CommandsError, Creations, Merge, Segment},
     update::State,
 };
 use zeko_derive::{Batch, Command, ExecuteError, Item, batch_accounts};
 use zeko_worker::{JobInput, Plan, PlanError, Rule, StatementHash, Trace, TraceError, TracedPart};
 
 use crate::kit::{
-    Happens, MINA, ROOM, SIZES, accounts, build, change, command, command_with, data, deposit,
-    first, genesis, mixed, nothing, parameters, plan_of, record, sample_proof, transfer, user,
-    verification_key, withdrawal,
+    Anything, Happens, MINA, PROVED, ROOM, SIZES, accounts, build, change, command, command_of,
+    command_with, data, deploy, deposit, first, genesis, mixed, nothing, parameters, plan_of,
+    proof_of_optional_gates, record, record_with, sample_proof, transfer, user, verification_key,
+    withdrawal,
 };
 
 /// Checks everything that a plan says against the batch, and returns how many updates each segment
@@ -68,8 +69,13 @@ fn check(batch: &Batch, trace: &Trace, plan: &Plan) -> Vec<usize> {
         let before: Vec<_> =
             job.previous.iter().filter_map(|hash| proved.get(hash).copied()).collect();
         let segment = match &job.input {
-            JobInput::Commands { height, slot, updates: own, .. } => {
-                assert!((1..=ROOM).contains(&own.len()));
+            JobInput::Commands { height, slot, updates: own, .. }
+            | JobInput::Proved { height, slot, updates: own, .. } => {
+                let is_proved = job.rule() == Rule::Proved;
+                let room = if is_proved { trace.sizes.proved } else { ROOM };
+                assert!((1..=room).contains(&own.len()));
+                let proofs = own.iter().filter(|update| update.is_proved()).count();
+                assert_eq!(proofs, usize::from(is_proved));
                 for update in own {
                     assert_eq!(updates.next(), Some((*height, *slot, update.before)));
                 }
@@ -351,38 +357,69 @@ fn messages_and_new_accounts() {
     assert_eq!(set.root(), root);
 }
 
-/// An account gets a key, and an update of it has a proof, which the verifier here takes for good.
+/// A command with updates around one with a proof, which the verifier here takes for good.
+fn call_with(nonce: u32, before: usize, after: usize, proof: &Proof) -> Command {
+    let plain = change(AccountId::of(user(0)), SignedAmount::ZERO);
+    let mut proved = plain.clone();
+    proved.authorization_kind = AuthorizationKind::Proof(verification_key().hash());
+    let mut updates = vec![plain.clone(); before];
+    updates.push(proved);
+    updates.extend(vec![plain; after]);
+    command_with(0, nonce, MINA / 100, updates, &Authorization::Proof(proof.clone()))
+}
+
+/// Updates with proofs are proved with their neighbours, in as few segments as can be.
 #[test]
-fn updates_with_proofs_have_no_rule() {
-    struct Anything;
-    impl ProofVerifier for Anything {
-        fn verify(&self, _: &[ProofClaim<'_>]) -> Result<(), usize> {
-            Ok(())
-        }
-    }
-    let (mut ledger, state) = genesis();
-    let key = verification_key();
-    let proved = AuthorizationKind::Proof(key.hash());
-    let mut sets = change(AccountId::of(user(0)), SignedAmount::ZERO);
-    sets.authorization_kind = AuthorizationKind::Signature;
-    sets.use_full_commitment = true;
-    sets.update.verification_key = Some(key);
-    let mut uses = change(AccountId::of(user(0)), SignedAmount::ZERO);
-    uses.authorization_kind = proved;
-    let proof = Authorization::Proof(sample_proof());
-    let with_proof = command_with(0, 0, MINA, vec![sets, uses], &proof);
-    let (batch, _) = build(&mut genesis().0, state, &[(5, nothings(0)), (5, vec![with_proof])]);
-    let inbox = (state.inbox, vec![]);
-    let root = ledger.root().unwrap();
-    let (data, parameters) = (DataCommitment::default(), parameters());
-    let traced =
-        Trace::record(&mut ledger, &state, &batch, data, &parameters, &inbox, &Anything, SIZES);
-    let unsupported = TraceError::Unsupported { block: 1, what: "updates with proofs" };
-    assert_eq!(traced.map(|_| ()), Err(unsupported));
-    assert_eq!(ledger.root().unwrap(), root, "as it was");
-    let traced =
-        Trace::record(&mut ledger, &state, &batch, data, &parameters, &inbox, &NoProofs, SIZES);
-    assert!(matches!(traced, Err(TraceError::Execute(ExecuteError::Authorization { .. }))));
+fn updates_with_proofs() {
+    let deploy = || deploy(0, 0, verification_key());
+    let call = |nonce, before, after| call_with(nonce, before, after, &sample_proof());
+    let (state, block) = (genesis().1, |commands| vec![(5, commands)]);
+    let shape = |blocks: &[(u32, Vec<Command>)], proved: usize| -> Vec<(Rule, usize)> {
+        let (batch, _) = build(&mut genesis().0, state, blocks);
+        let mut trace = record_with(&batch, &Anything).unwrap();
+        trace.sizes.proved = proved;
+        let plan = plan_of(&trace);
+        let sizes = check(&batch, &trace, &plan);
+        let rules = plan.jobs().iter().map(|job| job.rule());
+        rules.filter(|rule| matches!(rule, Rule::Commands | Rule::Proved)).zip(sizes).collect()
+    };
+    use Rule::{Commands, Proved};
+    let one = block(vec![deploy(), call(1, 0, 0)]);
+    assert_eq!(shape(&one, PROVED), [(Proved, 4)]);
+    assert_eq!(shape(&one, 2), [(Commands, 3), (Proved, 1)]);
+    // What comes behind it goes along, as far as there is room.
+    let more = block(vec![deploy(), call(1, 0, 2)]);
+    assert_eq!(shape(&more, PROVED), [(Proved, 5), (Commands, 1)]);
+    // One proof each.
+    let two = block(vec![deploy(), call(1, 2, 0), call(2, 0, 0)]);
+    assert_eq!(shape(&two, PROVED), [(Commands, 4), (Proved, 3), (Proved, 1)]);
+    let blocks = vec![(5, vec![deploy()]), (6, vec![call(1, 0, 0)]), (6, vec![call(2, 0, 1)])];
+    assert_eq!(shape(&blocks, PROVED), [(Commands, 2), (Proved, 2), (Proved, 3)]);
+
+    // A proof that only the verifier here can read; behind a failure, nobody looks at it.
+    let garbled = Proof(b"()".as_slice().into());
+    let with = |commands| build(&mut genesis().0, state, &[(5, vec![]), (5, commands)]).0;
+    let batch = with(vec![deploy(), call_with(1, 0, 0, &garbled)]);
+    let error = record_with(&batch, &Anything).unwrap_err();
+    assert!(matches!(error, TraceError::Proof { block: 1, source: CommandsError::Proof(_) }));
+    let error = record_with(&batch, &NoProofs).unwrap_err();
+    assert!(matches!(error, TraceError::Execute(ExecuteError::Authorization { .. })));
+    let Command::Zkapp(fails) = transfer(0, 1, 1, 1_000 * MINA) else { panic!("a zkApp command") };
+    let Command::Zkapp(reads) = call_with(1, 0, 0, &garbled) else { panic!("one, too") };
+    let updates = fails.account_updates.updates().chain(reads.account_updates.updates()).cloned();
+    let batch = with(vec![deploy(), command_of(0, 1, MINA / 100, CallForest::flat(updates))]);
+    let plan = plan_of(&record_with(&batch, &Anything).unwrap());
+    assert!(plan.jobs().iter().all(|job| job.rule() != Proved));
+}
+
+/// A proof of a circuit with optional gates verifies, but not inside of circuits.
+#[test]
+fn proofs_of_optional_gates_are_refused() {
+    let call = call_with(1, 0, 0, &proof_of_optional_gates());
+    let blocks = [(5, vec![deploy(0, 0, verification_key()), call])];
+    let (batch, _) = build(&mut genesis().0, genesis().1, &blocks);
+    let error = record_with(&batch, &Anything).unwrap_err();
+    assert_eq!(error, TraceError::Proof { block: 0, source: CommandsError::OptionalGates });
 }
 
 #[test]
