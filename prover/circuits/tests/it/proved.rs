@@ -186,7 +186,7 @@ fn the_proof_is_that_of_the_one_update_that_has_one() {
         ("statement of the proof Generic 1", 2),
         ("statement of the proof Generic 4", 2),
     ];
-    forge(&lab, &input, 9, &unused);
+    forge(&lab, &input, 3, &unused);
 
     let refused = |region: &str, edit: &dyn Fn(&mut [Claim; 3])| {
         let mut forged = input;
