@@ -5,7 +5,9 @@ use std::time::Duration;
 use mina_ledger::{
     Domain,
     signature::{SignatureError, sign_payload},
-    types::{Amount, NetworkId, Nonce, PublicKey, SignedCommandBody, SignedCommandPayload},
+    types::{
+        Amount, NetworkId, Nonce, PublicKey, SignedCommandBody, SignedCommandPayload, ZkappCommand,
+    },
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -14,6 +16,9 @@ use crate::keys::KeyPair;
 
 /// The longest a node may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The longest a node may take that has to prove something first.
+const PROOF_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Why a node was no help.
 #[derive(Debug, thiserror::Error)]
@@ -145,7 +150,11 @@ impl Client {
     /// # Errors
     /// [`ClientError::Unreachable`] if this machine cannot make HTTP requests at all.
     pub fn new(url: &str) -> Result<Self, ClientError> {
-        let http = reqwest::Client::builder().timeout(TIMEOUT).build();
+        Self::with_timeout(url, TIMEOUT)
+    }
+
+    fn with_timeout(url: &str, timeout: Duration) -> Result<Self, ClientError> {
+        let http = reqwest::Client::builder().timeout(timeout).build();
         let unreachable = |error: reqwest::Error| ClientError::Unreachable {
             url: url.to_owned(),
             reason: error.to_string(),
@@ -246,6 +255,27 @@ impl Client {
         Ok(data.send_payment.payment)
     }
 
+    /// Sends a zkApp command; its hash.
+    ///
+    /// # Errors
+    /// [`ClientError`]; the node says what is wrong with it.
+    pub async fn send_zkapp(&self, command: &ZkappCommand) -> Result<String, ClientError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Data {
+            send_zkapp: SendZkapp,
+        }
+        #[derive(Deserialize)]
+        struct SendZkapp {
+            zkapp: Sent,
+        }
+        let query = "mutation ($input: SendZkappInput!) { sendZkapp(input: $input) { \
+                     zkapp { hash id } } }";
+        let input = json!({ "zkappCommand": command });
+        let data: Data = self.ask(query, json!({ "input": input })).await?;
+        Ok(data.send_zkapp.zkapp.hash)
+    }
+
     /// `INCLUDED`, `PENDING` or `UNKNOWN`.
     ///
     /// # Errors
@@ -259,5 +289,53 @@ impl Client {
         let query = "query ($id: ID!) { transactionStatus(payment: $id) }";
         let data: Data = self.ask(query, json!({ "id": id })).await?;
         Ok(data.transaction_status)
+    }
+}
+
+/// JSON-RPC of a sequencer, over HTTP.
+#[derive(Clone, Debug)]
+pub struct RpcClient {
+    http: reqwest::Client,
+    url: String,
+}
+
+#[derive(Deserialize)]
+struct RpcAnswer {
+    #[serde(default)]
+    result: Value,
+    error: Option<ErrorJson>,
+}
+
+impl RpcClient {
+    /// The sequencer at a URL such as `http://127.0.0.1:3086`.
+    ///
+    /// # Errors
+    /// [`ClientError::Unreachable`] if this machine cannot make HTTP requests at all.
+    pub fn new(url: &str) -> Result<Self, ClientError> {
+        let Client { http, url } = Client::with_timeout(url, PROOF_TIMEOUT)?;
+        Ok(Self { http, url })
+    }
+
+    /// Calls a method.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn call<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        params: Value,
+    ) -> Result<T, ClientError> {
+        let unreachable = |error: reqwest::Error| ClientError::Unreachable {
+            url: self.url.clone(),
+            reason: error.without_url().to_string(),
+        };
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        let answer = self.http.post(&self.url).json(&body).send().await.map_err(unreachable)?;
+        let bytes = answer.bytes().await.map_err(unreachable)?;
+        let answer: RpcAnswer = serde_json::from_slice(&bytes)?;
+        match answer.error {
+            Some(error) => Err(ClientError::Refused(error.message)),
+            None => Ok(serde_json::from_value(answer.result)?),
+        }
     }
 }

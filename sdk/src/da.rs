@@ -12,8 +12,8 @@ use mina_ledger::{logic::ProofVerifier, rollup::ChainId, types::PublicKey};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use zeko_da::{
-    DaClient, DaConfig, DaNode, DaParts, Genesis, GenesisValidator, Limits, MAX_BLOCK_BYTES,
-    RollupConfig, Storage, Timeouts, ValidatorKeys,
+    DaClient, DaConfig, DaNode, DaParts, Genesis, GenesisValidator, InboxSource, Limits,
+    MAX_BLOCK_BYTES, RollupConfig, Storage, Timeouts, ValidatorKeys,
 };
 use zeko_derive::Wire;
 use zeko_sdk::{
@@ -21,6 +21,7 @@ use zeko_sdk::{
     keys::{KeyFile, KeyPair},
     local_da::{DaReady, genesis_validator, rollup_settings},
     publisher::rollup_config,
+    settlement::{L1Settings, WatchedInbox},
 };
 use zeko_sequencer::{PicklesVerifier, SequencerConfig};
 
@@ -131,6 +132,8 @@ pub(crate) struct DaSettings {
     timeouts: Timeouts,
     storage: Storage,
     rollups: Vec<RollupConfig>,
+    /// Where to read the rollups' inboxes from; else they are the files that `rollups` name.
+    l1: Option<L1Settings>,
 }
 
 impl Default for DaSettings {
@@ -148,12 +151,14 @@ impl Default for DaSettings {
             timeouts: Timeouts::default(),
             storage: Storage::default(),
             rollups: Vec::new(),
+            l1: None,
         }
     }
 }
 
 impl Section for DaSettings {
     const NAME: &'static str = "da";
+    const OPTIONAL: &'static [&'static str] = &["l1.graphql", "l1.archive"];
 }
 
 #[derive(Debug, Args, Serialize)]
@@ -254,6 +259,12 @@ async fn node(file: Option<&Path>, command: &Run) -> Result<()> {
     if keys.is_some() && !genesis.validators.iter().any(is_ours) {
         bail!("{}: the key is none of its validators'", settings.genesis.display());
     }
+    let cancel = CancellationToken::new();
+    telemetry::cancel_on_signal(&cancel)?;
+    let inboxes = match &settings.l1 {
+        Some(l1) => inboxes(l1, &settings.rollups, &cancel)?,
+        None => Vec::new(),
+    };
     let config = DaConfig {
         moniker: settings.moniker,
         data_dir: settings.data_dir,
@@ -268,13 +279,12 @@ async fn node(file: Option<&Path>, command: &Run) -> Result<()> {
         storage: settings.storage,
         rollups: settings.rollups,
     };
-    let cancel = CancellationToken::new();
-    telemetry::cancel_on_signal(&cancel)?;
     if command.attached {
         cancel_on_end_of_input(&cancel);
     }
     let proofs: Option<Box<dyn ProofVerifier + Send>> = Some(Box::new(PicklesVerifier::default()));
-    let node = DaNode::start(config, DaParts { keys, proofs, ..DaParts::default() }).await?;
+    let node =
+        DaNode::start(config, DaParts { keys, proofs, inboxes, ..DaParts::default() }).await?;
     let stop = node.stopper();
     tokio::spawn(async move {
         cancel.cancelled().await;
@@ -285,6 +295,20 @@ async fn node(file: Option<&Path>, command: &Run) -> Result<()> {
         health: format!("http://{}", settings.http_listen),
     })?;
     Ok(node.join().await?)
+}
+
+type Inboxes = Vec<(String, Box<dyn InboxSource>)>;
+
+/// The inboxes of rollups as the L1 has them.
+fn inboxes(
+    l1: &L1Settings,
+    rollups: &[RollupConfig],
+    cancel: &CancellationToken,
+) -> Result<Inboxes> {
+    let inbox = |rollup: &RollupConfig| -> Result<(String, Box<dyn InboxSource>)> {
+        Ok((rollup.chain.clone(), Box::new(WatchedInbox::start(l1, rollup, cancel)?)))
+    };
+    rollups.iter().map(inbox).collect()
 }
 
 /// Nobody writes there, so whatever comes is the end.

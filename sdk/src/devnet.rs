@@ -11,22 +11,31 @@ use std::{
     time::Duration,
 };
 
-use mina_ledger::types::Amount;
+use mina_ledger::{
+    rollup::{Committee, ContractState, bridge_public_key},
+    types::{Amount, PrivateKey, Slot},
+};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use zeko_bridge::{DeployError, Deployment, Fees, L1Client, L1Config};
 use zeko_da::RollupConfig;
 use zeko_indexer::{GraphQlSource, Indexer, IndexerConfig, IndexerError, SourceError};
 use zeko_sequencer::{
     BatchConfig, GenesisAccount, GenesisConfig, RpcConfig, Sequencer, SequencerConfig,
-    SequencerError,
+    SequencerError, SequencerHandle,
 };
+use zeko_worker::EmbeddedConfig;
 
 use crate::{
     keys::{KeyPair, development_key},
-    local_da::{LocalDa, LocalDaConfig, LocalDaError},
+    local_da::{LocalDa, LocalDaConfig, LocalDaError, VALIDATORS},
     local_l1::{LocalL1, LocalL1Config, LocalL1Error},
     publisher::{Publisher, PublisherConfig, PublisherError, rollup_config},
+    settlement::{
+        L1Settings, Programs, Settlement, SettlementConfig, SettlementError, SettlementSettings,
+        configuration, genesis_funds, genesis_root,
+    },
 };
 
 /// How often the archives look for blocks: soon enough for scripts that ask right after waiting.
@@ -34,6 +43,27 @@ const POLL: Duration = Duration::from_millis(100);
 
 /// Blocks after which the archives call one canonical.
 const CANONICAL_DEPTH: u32 = 10;
+
+/// How often the rollup looks at the L1.
+const L1_POLL: Duration = Duration::from_millis(500);
+
+/// Blocks of the L1 on top of a deposit's before it is consumed.
+const DEPTH: u32 = 1;
+
+/// Blocks of the L1 on top of a settlement that make it final.
+const FINALITY: u32 = 3;
+
+/// Batches that may be closed and not settled: one is proved while the next one is committed.
+const AHEAD: usize = 2;
+
+/// What the rollup's commands on the L1 cost, in nanomina.
+const FEES: Fees = Fees { first: 100_000_000, most: 10_000_000_000, patience: 5 };
+
+/// What creating an account costs on the local L1.
+const L1_CREATION_FEE: Amount = Amount::new(1_000_000_000);
+
+/// What the operator has for fees on the L1.
+const OPERATING_FUNDS: Amount = Amount::new(1_000_000_000_000_000);
 
 /// The id of the network, for both layers: every wallet and script knows it.
 const NETWORK: &str = "testnet";
@@ -58,6 +88,37 @@ pub struct DevnetConfig {
     /// The program whose command `da run` is a validator of the DA layer: `zeko`. Without it, there is
     /// no DA layer.
     pub validator: Option<PathBuf>,
+    /// How batches are proved and settled on the L1; without it, or without a DA layer, they are not.
+    pub settlement: Option<DevnetSettlement>,
+}
+
+/// How a development network is settled.
+#[derive(Clone, Debug)]
+pub struct DevnetSettlement {
+    /// What the circuits and the contract are compiled for.
+    pub settings: SettlementSettings,
+    /// How much of the machine proving may have.
+    pub proving: EmbeddedConfig,
+}
+
+impl DevnetSettlement {
+    /// Small proofs, of at most 2^15 rows, which are made soon; and an hour of slots for a batch, as the
+    /// machine may be slow.
+    pub fn new(l1_slot: Duration) -> Self {
+        let hour = Duration::from_secs(3600).as_millis() / u128::from(millis(l1_slot));
+        let settings = SettlementSettings {
+            window: u32::try_from(hour).unwrap_or(u32::MAX).max(20),
+            updates: 9,
+            proved: 6,
+            messages: 14,
+            accounts: 9,
+            payments: 3,
+            fold_actions: 16,
+            committee: VALIDATORS as usize,
+            ..SettlementSettings::default()
+        };
+        Self { settings, proving: EmbeddedConfig::default() }
+    }
 }
 
 impl DevnetConfig {
@@ -72,6 +133,7 @@ impl DevnetConfig {
             balance: Amount::new(10_000_000_000_000),
             data_dir,
             validator: None,
+            settlement: None,
         }
     }
 
@@ -116,6 +178,12 @@ pub enum DevnetError {
     /// The DA layer.
     #[error("DA layer: {0}")]
     Da(#[from] LocalDaError),
+    /// The way of batches to the L1.
+    #[error("settlement: {0}")]
+    Settlement(#[from] SettlementError),
+    /// The contract is not on the L1.
+    #[error("deployment: {0}")]
+    Deploy(#[from] DeployError),
     /// The way of batches to the DA layer.
     #[error("publisher: {0}")]
     Publisher(#[from] PublisherError),
@@ -154,6 +222,9 @@ pub struct L1Info {
     pub archive: String,
     /// The account manager.
     pub accounts: String,
+    /// The rollup's account, if batches are settled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollup: Option<String>,
 }
 
 /// Where the L2 is.
@@ -167,6 +238,8 @@ pub struct L2Info {
     pub rpc: String,
     /// Health and metrics.
     pub health: String,
+    /// The account that withdrawals go through.
+    pub bridge: String,
 }
 
 /// Accounts by layer.
@@ -218,12 +291,13 @@ impl Devnet {
 
         let keys: Vec<_> = (0..config.accounts).map(|index| development_key("l2", index)).collect();
         let genesis = genesis(&config, &keys);
-        // Processes of their own: they start while everything else does.
-        let da = config.validator.clone().map(|program| {
-            let (config, genesis) = (config.clone(), genesis.clone());
-            tokio::spawn(async move { start_da(&config, &genesis, program).await })
+        // Minutes of work the first time: it begins before everything else.
+        let programs = config.settlement.clone().filter(|_| config.validator.is_some());
+        let programs = programs.map(|DevnetSettlement { settings, .. }| {
+            let genesis = genesis.clone();
+            tokio::task::spawn_blocking(move || Programs::compile(&genesis, &settings))
         });
-        let l1 = start_l1(&config, &cancel).await?;
+        let l1 = start_l1(&config, &genesis, &cancel).await?;
         let l1_url = url(l1.graphql(), "/graphql");
         let l1_accounts: Vec<AccountInfo> = l1.funded().iter().map(AccountInfo::from).collect();
         let l1_manager = url(l1.accounts(), "");
@@ -231,11 +305,22 @@ impl Devnet {
         tasks.spawn(async move { ("local L1", l1.join().await.map_err(DevnetError::from)) });
         let l1_archive = start_indexer(&config, "L1", &l1_url, 1, &cancel).await?;
         let l1_archive_url = url(l1_archive.address(), "");
+        // Processes of their own: they start while everything else does.
+        let da = config.validator.clone().map(|program| {
+            let (config, genesis) = (config.clone(), genesis.clone());
+            let l1 = L1Settings {
+                graphql: l1_url.clone(),
+                archive: l1_archive_url.clone(),
+                depth: DEPTH,
+                poll_ms: millis(L1_POLL),
+            };
+            tokio::spawn(async move { start_da(&config, &genesis, program, l1).await })
+        });
         l1_archive.ready().await;
         spawn_indexer(&mut tasks, "L1", l1_archive);
 
-        let genesis = GenesisConfig { timestamp_ms: genesis_ms, ..genesis };
-        let sequencer = start_sequencer(&config, genesis, &cancel).await?;
+        let genesis = GenesisConfig { timestamp_ms: genesis_ms, finality: FINALITY, ..genesis };
+        let sequencer = start_sequencer(&config, genesis.clone(), &cancel).await?;
         let addresses = sequencer.addresses();
         let handle = sequencer.handle().clone();
         let l2_url = url(addresses.graphql, "/graphql");
@@ -246,26 +331,48 @@ impl Devnet {
         l2_archive.ready().await;
         spawn_indexer(&mut tasks, "L2", l2_archive);
 
-        let mut urls = Vec::new();
+        let (mut urls, mut rollup_account) = (Vec::new(), None);
         if let Some(da) = da {
             let (da, rollup) = da.await??;
             urls.clone_from(&da.links().urls);
+            let settlement = match programs {
+                Some(programs) => {
+                    let l1 = L1Config::new(&l1_url, &l1_archive_url);
+                    let programs = programs.await??;
+                    let committee = da.links().committee.clone();
+                    let handle = handle.clone();
+                    rollup_account = Some(rollup.rollup_account.to_base58());
+                    Some(settle(&config, &genesis, l1, programs, committee, handle, &cancel).await?)
+                }
+                None => None,
+            };
             let publisher = PublisherConfig { da: da.links().clone(), committee_epoch: 0, rollup };
-            let key = development_key("l2-sequencer", 0).private;
-            let publisher = Publisher::start(publisher, handle, key, &cancel)?;
+            let key = sequencer_key();
+            let publisher = Publisher::start(publisher, handle, key, settlement.as_ref(), &cancel)?;
             tasks.spawn(
                 async move { ("publisher", publisher.join().await.map_err(DevnetError::from)) },
             );
+            if let Some(settlement) = settlement {
+                tasks.spawn(async move {
+                    ("settlement", settlement.join().await.map_err(DevnetError::from))
+                });
+            }
             spawn_da(&mut tasks, da, cancel.clone());
         }
 
         let info = DevnetInfo {
-            l1: L1Info { graphql: l1_url, archive: l1_archive_url, accounts: l1_manager },
+            l1: L1Info {
+                graphql: l1_url,
+                archive: l1_archive_url,
+                accounts: l1_manager,
+                rollup: rollup_account,
+            },
             l2: L2Info {
                 graphql: l2_url,
                 archive: l2_archive_url.clone(),
                 rpc: url(addresses.rpc, ""),
                 health: url(addresses.health, ""),
+                bridge: bridge_public_key().to_base58(),
             },
             da: urls,
             indexer: l2_archive_url,
@@ -329,11 +436,23 @@ fn make_folder(path: &Path) -> Result<(), DevnetError> {
     Ok(())
 }
 
+/// Who pays for settlement on the L1.
+fn operator() -> KeyPair {
+    development_key("l1-operator", 0)
+}
+
+fn sequencer_key() -> PrivateKey {
+    development_key("l2-sequencer", 0).private
+}
+
 async fn start_l1(
     config: &DevnetConfig,
+    genesis: &GenesisConfig,
     cancel: &CancellationToken,
 ) -> Result<LocalL1, DevnetError> {
+    let funds = genesis_funds(genesis).checked_add(OPERATING_FUNDS).unwrap_or(Amount::MAX);
     let l1 = LocalL1Config {
+        endowed: vec![(operator().public, funds)],
         graphql: config.address(0),
         accounts: config.address(2),
         slot: config.l1_slot,
@@ -395,10 +514,57 @@ fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX).max(1)
 }
 
+/// Deploys the contract, and settles batches from then on.
+async fn settle(
+    config: &DevnetConfig,
+    genesis: &GenesisConfig,
+    l1: L1Config,
+    programs: Programs,
+    committee: Committee,
+    sequencer: SequencerHandle,
+    cancel: &CancellationToken,
+) -> Result<Settlement, DevnetError> {
+    let account = development_key("rollup", 0);
+    let governance = development_key("governance", 0).public;
+    let key = sequencer_key();
+    let configuration = configuration(key.to_public_key(), &committee, 0, governance);
+    let deployment = Deployment {
+        account: account.private,
+        payer: operator().private,
+        fee: Amount::new(FEES.first),
+        creation_fee: L1_CREATION_FEE,
+        vault: genesis_funds(genesis),
+        state: ContractState::genesis(genesis_root(genesis)?, configuration, Slot::ZERO),
+        committee: committee.clone(),
+    };
+    let client = L1Client::new(l1.clone()).map_err(SettlementError::from)?;
+    // Blocks come every slot, and the command is in the first or second.
+    let patience = config.l1_slot.saturating_mul(10).max(Duration::from_secs(60));
+    zeko_bridge::deploy(&client, programs.contract.contract(), &deployment, patience).await?;
+    let proving = config.settlement.as_ref().map(|settlement| settlement.proving);
+    let settlement = SettlementConfig {
+        l1,
+        account: account.public,
+        sequencer: key,
+        payer: operator().private,
+        committee,
+        configuration,
+        fees: FEES,
+        depth: DEPTH,
+        finality: FINALITY,
+        poll: L1_POLL,
+        ahead: AHEAD,
+        data_dir: config.data_dir.join("settlement"),
+        proving: proving.unwrap_or_default(),
+    };
+    Ok(Settlement::start(settlement, programs, sequencer, cancel).await?)
+}
+
 async fn start_da(
     config: &DevnetConfig,
     genesis: &GenesisConfig,
     program: PathBuf,
+    l1: L1Settings,
 ) -> Result<(LocalDa, RollupConfig), DevnetError> {
     let dir = config.data_dir.join("da");
     let wrap = |source| DevnetError::Folder { path: dir.clone(), source };
@@ -418,6 +584,7 @@ async fn start_da(
         listen: config.listen,
         rpc_port: config.address(8).port(),
         rollups: vec![rollup.clone()],
+        l1: Some(l1),
     };
     Ok((LocalDa::start(&da).await?, rollup))
 }
@@ -457,6 +624,5 @@ async fn start_sequencer(
         health_listen: config.address(5),
         ..SequencerConfig::default()
     };
-    let key = development_key("l2-sequencer", 0).private;
-    Ok(Sequencer::start(sequencer, key, cancel).await?)
+    Ok(Sequencer::start(sequencer, sequencer_key(), cancel).await?)
 }

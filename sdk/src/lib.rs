@@ -5,6 +5,8 @@
 //! - [`local_da`]: a committee of the DA chain, as processes;
 //! - [`local_l1`]: a Mina node in a box, for development;
 //! - [`publisher`]: batches of a sequencer on their way to the DA layer;
+//! - [`settlement`]: certified batches on their way to the L1;
+//! - [`transfer`]: deposits and withdrawals of users;
 //! - [`client`]: asking a node of either layer, and sending to it;
 //! - [`keys`]: development keys, and keys in encrypted files;
 //! - [`config`]: settings from files, environment and flags.
@@ -16,3 +18,5 @@ pub mod keys;
 pub mod local_da;
 pub mod local_l1;
 pub mod publisher;
+pub mod settlement;
+pub mod transfer;

@@ -25,6 +25,7 @@ use zeko_da::{
 };
 
 use crate::keys::{KeyFile, KeyFileError, KeyPair, development_key};
+use crate::settlement::L1Settings;
 
 /// Of keys that anybody can compute: see [`development_key`].
 const PASSWORD: &str = "development";
@@ -56,6 +57,8 @@ pub struct LocalDaConfig {
     pub rpc_port: u16,
     /// The rollups of which batches are executed.
     pub rollups: Vec<RollupConfig>,
+    /// Where the validators read the rollups' inboxes from.
+    pub l1: Option<L1Settings>,
 }
 
 /// Why there is no committee, or no answer of it.
@@ -215,7 +218,9 @@ impl LocalDa {
             (0..VALIDATORS as u16).map(|i| Addresses::new(config, i)).collect::<Result<_, _>>()?;
         let genesis = genesis(&config.chain, &addresses);
         write(&dir.join("genesis.json"), &json(&genesis))?;
-        write(&dir.join("validator.toml"), &rollup_settings(&config.rollups))?;
+        let settings = config.l1.as_ref().map(l1_settings).unwrap_or_default();
+        let settings = settings + &rollup_settings(&config.rollups);
+        write(&dir.join("validator.toml"), &settings)?;
         let mut starting = JoinSet::new();
         for index in 0..addresses.len() {
             let (program, arguments) = (config.program.clone(), arguments(dir, &addresses, index));
@@ -323,6 +328,16 @@ fn json(value: &impl Serialize) -> String {
 
 fn write(path: &Path, text: &str) -> Result<(), LocalDaError> {
     std::fs::write(path, text).map_err(io_error(path.display()))
+}
+
+/// The L1 as settings of `zeko da run`, in TOML.
+fn l1_settings(l1: &L1Settings) -> String {
+    let L1Settings { graphql, archive, depth, poll_ms } = l1;
+    // URLs look the same in JSON.
+    let (graphql, archive) = (json(graphql), json(archive));
+    format!(
+        "[da.l1]\ngraphql = {graphql}\narchive = {archive}\ndepth = {depth}\npoll_ms = {poll_ms}\n"
+    )
 }
 
 /// Rollups as settings of `zeko da run`, in TOML.

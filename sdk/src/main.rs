@@ -2,6 +2,8 @@
 
 mod account;
 mod bench;
+mod between;
+mod bridge;
 mod da;
 mod ledger;
 mod load;
@@ -38,11 +40,19 @@ enum Command {
     Da(da::Da),
     /// Follow a chain into a database and serve the archive API.
     Indexer(services::IndexerFlags),
+    /// Set up the rollup's account on the L1.
+    Deploy(bridge::Deploy),
+    /// Compare the rollup's account on the L1 with what it should be. Exits with 1 if it is not.
+    VerifyDeployment(bridge::VerifyDeployment),
     /// Keys in encrypted files.
     #[command(subcommand)]
     Account(account::Account),
     /// Send a payment.
     Send(node::Send),
+    /// Pay in on the L1, to be credited on the L2.
+    Deposit(between::DepositCommand),
+    /// Take out of the L2, to be paid on the L1.
+    Withdraw(between::WithdrawCommand),
     /// Show how a node is. Exits with 1 if it is not synced.
     Status(node::Status),
     /// Verify proofs. Exits with 0 if all are accepted, 1 if one is rejected, 2 if one is unreadable.
@@ -192,8 +202,12 @@ fn main() -> ExitCode {
         Command::Sequencer(command) => run(services::sequencer(config, &command)),
         Command::Da(command) => da::run(config, &command),
         Command::Indexer(flags) => run(services::indexer(config, &flags)),
+        Command::Deploy(command) => run(bridge::deploy_contract(config, &command)),
+        Command::VerifyDeployment(command) => run(bridge::verify(config, &command)),
         Command::Account(command) => account::run(&command),
         Command::Send(command) => run(node::send(command)),
+        Command::Deposit(command) => run(between::deposit(command)),
+        Command::Withdraw(command) => run(between::withdraw(command)),
         Command::Status(command) => run(node::status(&command)),
         Command::Verify(Verify::Kimchi { files }) => return verify::kimchi(&files),
         Command::Verify(Verify::Pickles { files }) => return verify::pickles(&files),

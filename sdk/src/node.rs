@@ -5,7 +5,9 @@ use std::{path::PathBuf, time::Duration};
 use anyhow::{Context, bail};
 use clap::Args;
 use mina_ledger::types::{Amount, Memo, NetworkId, Nonce, PublicKey};
-use zeko_sdk::client::{Client, Payment};
+use serde_json::json;
+use zeko_sdk::client::{Client, Payment, RpcClient};
+use zeko_sequencer::BatchRecord;
 
 use crate::account::{Password, unlock};
 
@@ -50,10 +52,16 @@ pub(crate) struct Status {
     /// The node's GraphQL.
     #[arg(long, env = "ZEKO_NODE_URL", default_value = "http://127.0.0.1:3085/graphql")]
     url: String,
+    /// A sequencer's JSON-RPC: shows how far its last batches have come, too.
+    #[arg(long, env = "ZEKO_RPC_URL")]
+    rpc: Option<String>,
 }
 
+/// Batches that are shown.
+const BATCHES: u64 = 10;
+
 /// Reads an amount of MINA with at most nine decimals.
-fn parse_mina(text: &str) -> Result<Amount, String> {
+pub(crate) fn parse_mina(text: &str) -> Result<Amount, String> {
     let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
     let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
     if whole.is_empty() || decimals.len() > 9 || !digits(whole) || !digits(decimals) {
@@ -111,10 +119,31 @@ pub(crate) async fn status(command: &Status) -> anyhow::Result<()> {
         println!("slot     {}", consensus.slot_since_genesis);
         println!("block    {}", tip.state_hash);
     }
+    if let Some(rpc) = &command.rpc {
+        for batch in last_batches(&RpcClient::new(rpc)?).await? {
+            let BatchRecord { number, stage, commands, messages, .. } = batch;
+            let stage = serde_json::to_value(stage)?;
+            let stage = stage.as_str().unwrap_or_default();
+            println!("batch    {number}: {stage}, {commands} commands, {messages} messages");
+        }
+    }
     if status.sync_status != "SYNCED" {
         bail!("the node is not synced");
     }
     Ok(())
+}
+
+/// The last batches, oldest first.
+async fn last_batches(rpc: &RpcClient) -> anyhow::Result<Vec<BatchRecord>> {
+    let (mut last, mut from) = (Vec::new(), 0);
+    loop {
+        let batches: Vec<BatchRecord> = rpc.call("zeko_batches", json!([from, 250])).await?;
+        let Some(newest) = batches.last() else { break };
+        from = newest.number + 1;
+        last.extend(batches);
+        last.retain(|batch| batch.number + BATCHES >= from);
+    }
+    Ok(last)
 }
 
 #[cfg(test)]

@@ -4,27 +4,33 @@
 //! re-execute batches by: what is sent is what they will accept. The sequencer's store says which
 //! batches were sent and certified; after a restart the publisher goes on from there.
 
+mod follower;
+
 use std::time::Duration;
 
 use mina_ledger::{
-    ledger::{FullLedger, LedgerError},
+    ledger::LedgerError,
     logic::ApplyError,
-    rollup::{DataCommitment, Message},
-    types::{AccountId, Era, Length, PrivateKey, PublicKey, to_decimal},
+    rollup::DataCommitment,
+    types::{AccountId, PrivateKey, PublicKey},
 };
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use zeko_circuits::accounts::AccountSetError;
 use zeko_da::{ClientError, RollupConfig};
-use zeko_derive::{
-    Batch, BatchBuilder, BatchError, ChainParameters, ChainState, Command, ExecuteError,
-    Expectation, Wire,
-};
+use zeko_derive::{Batch, BatchError, Certificate, ExecuteError, Expectation, Wire};
 use zeko_sequencer::{
     BatchRecord, GenesisConfig, SequencerError, SequencerHandle, Stage, StoreError,
-    graphql::{BlockSelector, MinaNode},
+    graphql::MinaNode,
 };
+use zeko_worker::{PlanError, TraceError};
 
-use crate::local_da::DaLinks;
+pub(crate) use self::follower::same_blocks;
+use self::follower::{Closed, Follower, Settling};
+use crate::{
+    local_da::DaLinks,
+    settlement::{Certified, Settlement, SettlementError, SettlementHandle},
+};
 
 /// How long a node may take to certify a batch before another one is asked.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -116,6 +122,28 @@ pub enum PublisherError {
         /// Why.
         reason: String,
     },
+    /// A batch that the circuits do not prove.
+    #[error("batch {batch}: {error}")]
+    Trace {
+        /// The batch.
+        batch: u64,
+        /// Why.
+        error: TraceError,
+    },
+    /// A batch without a plan for its proof.
+    #[error("batch {batch}: {error}")]
+    Plan {
+        /// The batch.
+        batch: u64,
+        /// Why.
+        error: PlanError,
+    },
+    /// The set of accounts.
+    #[error(transparent)]
+    Accounts(#[from] AccountSetError),
+    /// Settling a batch.
+    #[error(transparent)]
+    Settlement(#[from] SettlementError),
     /// A task panicked.
     #[error("a task died: {0}")]
     Task(#[from] tokio::task::JoinError),
@@ -153,7 +181,8 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// Starts to publish what `sequencer` closes, with entries signed by `key`.
+    /// Starts to publish what `sequencer` closes, with entries signed by `key`, and hands what is
+    /// certified on to `settlement`.
     ///
     /// # Errors
     /// [`PublisherError`].
@@ -161,6 +190,7 @@ impl Publisher {
         config: PublisherConfig,
         sequencer: SequencerHandle,
         key: PrivateKey,
+        settlement: Option<&Settlement>,
         parent: &CancellationToken,
     ) -> Result<Self, PublisherError> {
         let parameters = config.rollup.parameters()?;
@@ -169,8 +199,10 @@ impl Publisher {
             return Err(PublisherError::FeeRecipient(recipient.to_base58()));
         }
         let cancel = parent.child_token();
-        let follower = Follower::new(parameters, sequencer.clone())?;
-        let worker = Worker { config, sequencer, key, node: 0 };
+        let settlement = settlement.map(Settlement::handle);
+        let sizes = settlement.as_ref().map(SettlementHandle::sizes);
+        let follower = Follower::new(parameters, sequencer.clone(), sizes)?;
+        let worker = Worker { config, sequencer, key, settlement, node: 0 };
         let stop = cancel.clone();
         let task = tokio::spawn(async move {
             tokio::select! {
@@ -195,103 +227,6 @@ impl Publisher {
     }
 }
 
-/// The sequencer's chain as validators derive it.
-struct Follower {
-    parameters: ChainParameters,
-    sequencer: SequencerHandle,
-    ledger: FullLedger,
-    state: ChainState,
-    /// The batch that the state is behind.
-    last: Option<BatchRecord>,
-}
-
-/// Whether two records are of the same blocks.
-fn same_blocks(one: &BatchRecord, other: &BatchRecord) -> bool {
-    (one.generation, one.last_height, &one.target_ledger)
-        == (other.generation, other.last_height, &other.target_ledger)
-}
-
-impl Follower {
-    fn new(
-        parameters: ChainParameters,
-        sequencer: SequencerHandle,
-    ) -> Result<Self, PublisherError> {
-        let accounts = sequencer.config().genesis.ledger()?;
-        let mut ledger = FullLedger::from_accounts(accounts, Era::Berkeley)?;
-        let state = ChainState::genesis(&mut ledger)?;
-        Ok(Self { parameters, sequencer, ledger, state, last: None })
-    }
-
-    /// The next closed batch, if there is one. After a rollback behind the last one, that is the
-    /// first again.
-    fn next(&mut self) -> Result<Option<(BatchRecord, Batch, Vec<u8>)>, PublisherError> {
-        if let Some(last) = &self.last {
-            let now = self.sequencer.batches(last.number, 1).into_iter().next();
-            if !now.is_some_and(|now| same_blocks(&now, last)) {
-                tracing::warn!(batch = last.number, "rolled back: following from the start");
-                *self = Self::new(self.parameters.clone(), self.sequencer.clone())?;
-            }
-        }
-        let next = self.sequencer.batches(self.state.batches, 1).into_iter().next();
-        let Some(record) = next.filter(|record| record.number == self.state.batches) else {
-            return Ok(None);
-        };
-        let (batch, bytes) = self.build(&record)?;
-        self.last = Some(record.clone());
-        Ok(Some((record, batch, bytes)))
-    }
-
-    fn build(&mut self, record: &BatchRecord) -> Result<(Batch, Vec<u8>), PublisherError> {
-        let number = record.number;
-        let recipient = self.sequencer.fee_recipient();
-        let mut builder =
-            BatchBuilder::new(&self.parameters, self.state, record.generation, recipient);
-        for height in record.first_height..=record.last_height {
-            let selector = BlockSelector::Height(Length::new(height.saturating_add(1)));
-            let missing = PublisherError::Missing { batch: number, height };
-            let block = self.sequencer.block(selector).ok_or(missing)?;
-            let mut next = builder.block(&mut self.ledger, block.slot);
-            for consumed in &block.messages {
-                next.message(match consumed.message {
-                    Message::Deposit(deposit) => Ok(deposit),
-                    Message::Unopened(hash) => Err(hash),
-                })?;
-            }
-            for included in &block.commands {
-                let command = match included.command.as_ref() {
-                    zeko_sequencer::Command::Zkapp(command) => Command::Zkapp((**command).clone()),
-                    zeko_sequencer::Command::Signed(command) => Command::Signed(*command),
-                };
-                next.command(command)
-                    .map_err(|error| PublisherError::Apply { batch: number, error })?;
-            }
-            let hash = next.close()?;
-            differs(number, "hash of a block", to_decimal(block.state_hash), to_decimal(hash))?;
-        }
-        let (batch, state) = builder
-            .close(&mut self.ledger)
-            .map_err(|error| PublisherError::Execute { batch: number, error })?;
-        let expected = record.target_ledger.clone();
-        differs(number, "ledger", expected, to_decimal(state.ledger))?;
-        let bytes =
-            batch.encode().map_err(|error| PublisherError::Encode { batch: number, error })?;
-        self.state = ChainState { data: DataCommitment::new(&bytes), ..state };
-        Ok((batch, bytes))
-    }
-}
-
-fn differs(
-    batch: u64,
-    what: &'static str,
-    expected: String,
-    got: String,
-) -> Result<(), PublisherError> {
-    if expected == got {
-        return Ok(());
-    }
-    Err(PublisherError::Differs { batch, what, expected, got })
-}
-
 fn hex(commitment: &DataCommitment) -> String {
     commitment.to_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -301,6 +236,7 @@ struct Worker {
     config: PublisherConfig,
     sequencer: SequencerHandle,
     key: PrivateKey,
+    settlement: Option<SettlementHandle>,
     /// The node that was reached last.
     node: usize,
 }
@@ -319,48 +255,67 @@ impl Worker {
                 next?
             };
             match next {
-                Some((record, batch, bytes)) => self.publish(record, &batch, &bytes).await?,
+                Some(closed) => self.publish(closed).await?,
                 // Whatever it is, or if some were missed: look again.
                 None => drop(tokio::time::timeout(POLL, events.recv()).await),
             }
         }
     }
 
-    /// Sends a batch until it is certified.
-    async fn publish(
-        &mut self,
-        record: BatchRecord,
-        batch: &Batch,
-        bytes: &[u8],
-    ) -> Result<(), PublisherError> {
-        let commitment = DataCommitment::new(bytes);
+    /// Sends a batch until it is certified, and has it settled.
+    async fn publish(&mut self, closed: Closed) -> Result<(), PublisherError> {
+        let Closed { record, batch, bytes, settling } = closed;
+        let commitment = DataCommitment::new(&bytes);
         let data = Some(hex(&commitment));
-        if record.stage >= Stage::DaCertified && record.data == data {
+        let is_certified = record.stage >= Stage::DaCertified && record.data == data;
+        if is_certified && self.settlement.is_none() {
             return Ok(());
         }
         // On disk before anybody hears of it.
         let sent = BatchRecord { data, stage: Stage::Included, ..record.clone() };
-        if sent != record && !self.sequencer.replace_batch(&record, &sent)? {
+        if !is_certified && sent != record && !self.sequencer.replace_batch(&record, &sent)? {
             return Ok(());
         }
-        while let Err(error) = self.certify(batch, commitment).await {
-            if let ClientError::Refused { reason } = error {
-                return Err(PublisherError::Refused { batch: record.number, reason });
+        let certificate = self.certificate(&batch, commitment).await?;
+        let certified = BatchRecord { stage: Stage::DaCertified, ..sent.clone() };
+        if !is_certified && self.sequencer.replace_batch(&sent, &certified)? {
+            tracing::info!(batch = record.number, bytes = bytes.len(), "DA-certified");
+            metrics::gauge!("zeko_da_certified_batches").set((record.number + 1) as f64);
+        }
+        let Some((settlement, settling)) = self.settlement.as_ref().zip(settling) else {
+            return Ok(());
+        };
+        let Settling { statement, plan } = settling;
+        let outbox = batch.outbox_entries();
+        Ok(settlement.take(Certified { record, certificate, statement, outbox, plan }).await?)
+    }
+
+    /// The certificate of a batch, which is sent until there is one.
+    async fn certificate(
+        &mut self,
+        batch: &Batch,
+        commitment: DataCommitment,
+    ) -> Result<Certificate, PublisherError> {
+        let number = batch.header.batch;
+        loop {
+            match self.certify(batch, commitment).await {
+                Ok(certificate) => return Ok(certificate),
+                Err(ClientError::Refused { reason }) => {
+                    return Err(PublisherError::Refused { batch: number, reason });
+                }
+                Err(error) => tracing::warn!(batch = number, %error, "not certified yet"),
             }
-            tracing::warn!(batch = record.number, %error, "not certified yet");
             metrics::counter!("zeko_da_retries_total").increment(1);
             self.node = self.node.wrapping_add(1);
             tokio::time::sleep(RETRY).await;
         }
-        let certified = BatchRecord { stage: Stage::DaCertified, ..sent.clone() };
-        if self.sequencer.replace_batch(&sent, &certified)? {
-            tracing::info!(batch = record.number, bytes = bytes.len(), "DA-certified");
-            metrics::gauge!("zeko_da_certified_batches").set((record.number + 1) as f64);
-        }
-        Ok(())
     }
 
-    async fn certify(&self, batch: &Batch, commitment: DataCommitment) -> Result<(), ClientError> {
+    async fn certify(
+        &self,
+        batch: &Batch,
+        commitment: DataCommitment,
+    ) -> Result<Certificate, ClientError> {
         let PublisherConfig { da, committee_epoch, .. } = &self.config;
         let certify = async {
             let node = da.client(self.node.checked_rem(da.urls.len()).unwrap_or(0)).await?;
@@ -374,7 +329,7 @@ impl Worker {
                 committee_epoch: *committee_epoch,
                 generation: header.generation,
             };
-            da.light().batch(&node, &expected, commitment).await.map(drop)
+            da.light().batch(&node, &expected, commitment).await
         };
         let late = |_| ClientError::Answer("no certificate in time".into());
         tokio::time::timeout(PATIENCE, certify).await.map_err(late)?

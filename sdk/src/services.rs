@@ -10,19 +10,22 @@ use clap::Args;
 use mina_ledger::types::{PrivateKey, PublicKey};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use zeko_da::Genesis;
 use zeko_indexer::{GraphQlSource, Indexer, IndexerConfig};
 use zeko_sdk::{
     config::{Section, Span, load},
-    devnet::{Devnet, DevnetConfig, DevnetInfo, url},
+    devnet::{Devnet, DevnetConfig, DevnetInfo, DevnetSettlement, url},
     local_da::DaLinks,
     publisher::{Publisher, PublisherConfig, rollup_config},
+    settlement::Settlement,
 };
 use zeko_sequencer::{Sequencer, SequencerConfig};
 
 use crate::{
     account::{Password, unlock},
+    bridge::{BridgeSettings, Rollup},
     telemetry,
 };
 
@@ -88,6 +91,7 @@ pub(crate) struct DevnetSettings {
     l1_slot: Span,
     l2_block: Span,
     accounts: u32,
+    without_settlement: bool,
 }
 
 impl Default for DevnetSettings {
@@ -101,6 +105,7 @@ impl Default for DevnetSettings {
             l1_slot: Span(config.l1_slot),
             l2_block: Span(config.l2_block),
             accounts: config.accounts,
+            without_settlement: false,
         }
     }
 }
@@ -132,6 +137,9 @@ pub(crate) struct DevnetFlags {
     /// Funded accounts on each layer.
     #[arg(long)]
     accounts: Option<u32>,
+    /// Prove nothing and settle nothing: for work on the L2 alone, on a machine that is busy.
+    #[arg(long, num_args = 0, default_missing_value = "true")]
+    without_settlement: Option<bool>,
 }
 
 pub(crate) async fn indexer(file: Option<&Path>, flags: &IndexerFlags) -> anyhow::Result<()> {
@@ -193,32 +201,43 @@ struct PublishFlags {
 }
 
 impl PublishSettings {
-    /// Starts to publish, if there is anybody to publish to.
-    fn start(
+    /// Starts to publish, and to settle, if there is anybody to publish to.
+    async fn start(
         &self,
+        file: Option<&Path>,
+        password: &Password,
         sequencer: &Sequencer,
         key: PrivateKey,
         cancel: &CancellationToken,
-    ) -> anyhow::Result<Option<Publisher>> {
+    ) -> anyhow::Result<Option<(Publisher, Option<Settlement>)>> {
         if self.nodes.is_empty() {
             return Ok(None);
         }
         let path = || self.genesis.display().to_string();
-        let genesis = std::fs::read(&self.genesis).with_context(path)?;
-        let genesis: Genesis = serde_json::from_slice(&genesis).with_context(path)?;
+        let da = std::fs::read(&self.genesis).with_context(path)?;
+        let da: Genesis = serde_json::from_slice(&da).with_context(path)?;
         let account = PublicKey::from_base58(&self.rollup_account).context("rollup_account")?;
         let handle = sequencer.handle().clone();
-        let own = key.to_public_key();
+        let genesis = &handle.config().genesis;
+        let bridge: BridgeSettings = load(file, std::env::vars(), &toml::Table::new())?;
+        let rollup = Rollup { account, key: &key, da: &da, genesis };
+        let settlement = match bridge.settlement(file, password, rollup).await? {
+            Some((config, programs)) => {
+                Some(Settlement::start(config, programs, handle.clone(), cancel).await?)
+            }
+            None => None,
+        };
         let config = PublisherConfig {
-            rollup: rollup_config(&handle.config().genesis, account, own, PathBuf::new()),
-            committee_epoch: genesis.committee_epoch,
+            rollup: rollup_config(genesis, account, key.to_public_key(), PathBuf::new()),
+            committee_epoch: da.committee_epoch,
             da: DaLinks {
-                chain: genesis.chain_id()?,
-                committee: genesis.committee()?,
+                chain: da.chain_id()?,
+                committee: da.committee()?,
                 urls: self.nodes.clone(),
             },
         };
-        Ok(Some(Publisher::start(config, handle, key, cancel)?))
+        let publisher = Publisher::start(config, handle, key, settlement.as_ref(), cancel)?;
+        Ok(Some((publisher, settlement)))
     }
 }
 
@@ -262,10 +281,11 @@ pub(crate) async fn sequencer(
     telemetry::cancel_on_signal(&cancel)?;
     let publish: PublishSettings = load(file, std::env::vars(), &command.publish)?;
     let sequencer = Sequencer::start(config, key.clone(), &cancel).await?;
-    let publisher = match publish.start(&sequencer, key, &cancel) {
-        Ok(publisher) => publisher,
+    let started = publish.start(file, &command.password, &sequencer, key, &cancel).await;
+    let started = match started {
+        Ok(started) => started,
         Err(error) => {
-            sequencer.stop();
+            cancel.cancel();
             sequencer.join().await?;
             return Err(error);
         }
@@ -277,21 +297,21 @@ pub(crate) async fn sequencer(
         "health": url(addresses.health, ""),
         "admin": addresses.admin.map(|address| url(address, "")),
     }));
-    let Some(publisher) = publisher else { return Ok(sequencer.join().await?) };
-    // The end of one is the end of both.
-    let published = async {
-        let ended = publisher.join().await;
+    let mut services: JoinSet<anyhow::Result<()>> = JoinSet::new();
+    services.spawn(async move { Ok(sequencer.join().await?) });
+    if let Some((publisher, settlement)) = started {
+        services.spawn(async move { Ok(publisher.join().await?) });
+        if let Some(settlement) = settlement {
+            services.spawn(async move { Ok(settlement.join().await?) });
+        }
+    }
+    // The end of one is the end of all.
+    let mut result = Ok(());
+    while let Some(ended) = services.join_next().await {
         cancel.cancel();
-        ended
-    };
-    let sequenced = async {
-        let ended = sequencer.join().await;
-        cancel.cancel();
-        ended
-    };
-    let (published, sequenced) = tokio::join!(published, sequenced);
-    published?;
-    Ok(sequenced?)
+        result = result.and(ended?);
+    }
+    result
 }
 
 /// Tells whoever started a service that it is ready, and where.
@@ -318,8 +338,16 @@ pub(crate) async fn devnet(file: Option<&Path>, flags: &DevnetFlags) -> anyhow::
         l2_block: settings.l2_block.0,
         accounts: settings.accounts,
         validator: Some(std::env::current_exe()?),
+        settlement: match settings.without_settlement {
+            false => Some(DevnetSettlement::new(settings.l1_slot.0)),
+            true => None,
+        },
         ..DevnetConfig::new(data_dir)
     };
+    match config.settlement {
+        Some(_) => eprintln!("Compiling the rollup's circuits: minutes the first time."),
+        None => eprintln!("WITHOUT SETTLEMENT: nothing is proved, and nothing reaches the L1."),
+    }
     let devnet = tokio::select! {
         started = Devnet::start(config, &cancel) => started?,
         () = cancel.cancelled() => return Ok(()),

@@ -156,6 +156,11 @@ impl Worker {
             Command::Zkapp(command) => {
                 check_zkapp_command_with(command, domain.era(), config.fees.minimum, &known)
                     .map_err(|error| malformed(&error))?;
+                let mut updates = command.account_updates.updates();
+                if !updates.all(|update| rule.is_provable(&update.body)) {
+                    let reason = "the bridge account takes one action of three elements".into();
+                    return Err(SubmitError::Malformed { reason });
+                }
             }
             Command::Signed(command) => {
                 check_signed_command_with(command, config.fees.minimum, &known)

@@ -276,6 +276,23 @@ impl SequencerHandle {
         self.shared.store.batches(from, limit.min(MAX_CHAIN)).unwrap_or_default()
     }
 
+    /// The closed batch with the block that has this many blocks before it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn batch_of(&self, height: u32) -> Result<Option<BatchRecord>, StoreError> {
+        self.shared.store.batch_of(height)
+    }
+
+    /// The number of blocks in closed batches.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn closed_blocks(&self) -> Result<u32, StoreError> {
+        let last = self.shared.store.last_closed()?;
+        Ok(last.map_or(0, |batch| batch.last_height.saturating_add(1)))
+    }
+
     /// Notes how far a batch has come, unless it is no longer `old`: blocks may have been rolled back.
     /// On return the note is on disk.
     ///

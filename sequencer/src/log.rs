@@ -525,7 +525,7 @@ mod tests {
         drop(log);
         let found = Log::open(&dir).unwrap().records;
         let numbers: Vec<u64> = found.iter().map(|(number, _)| *number).collect();
-        assert_eq!(numbers, [9, 10, 11]);
+        assert_eq!(numbers, [10, 11, 12]);
         std::fs::remove_dir_all(&dir).unwrap();
     }
 }

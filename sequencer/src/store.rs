@@ -431,6 +431,12 @@ impl Store {
         Ok(None)
     }
 
+    /// The last closed batch.
+    pub(crate) fn last_closed(&self) -> Result<Option<BatchRecord>, StoreError> {
+        let last = self.db.scan_prefix(b"c").values().next_back().transpose()?;
+        last.map(|bytes| read_json(&bytes, "batch")).transpose()
+    }
+
     fn last_batch(&self) -> Result<Option<u64>, StoreError> {
         let Some((key, _)) = self.db.scan_prefix(b"c").next_back().transpose()? else {
             return Ok(None);

@@ -11,7 +11,7 @@ use mina_ledger::{
     hash::command_hashes,
     rollup::{
         ChainId, Commit, CommitOrder, Committee, CommitteeMember, Configuration, ContractState,
-        Deposit, DepositAction, Field, Hashed, OutboxEntry, Payout, Sequencer,
+        DeployFunds, Deposit, DepositAction, Field, Hashed, OutboxEntry, Payout, Sequencer,
         SettlementParameters, SignedStatement, bridge_public_key,
     },
     signature::sign_zkapp_command,
@@ -35,6 +35,9 @@ use layer2::{FIRST, Layer2, Proved};
 use mutations::{Mutation, every_field};
 
 const MINA: u64 = 1_000_000_000;
+
+/// What the accounts of the L2's genesis hold: see [`Layer2::new`].
+const VAULT: Amount = Amount::new(20 * MINA);
 
 /// What creating an account costs on a `LocalBlockchain`.
 const CREATION_FEE: Amount = Amount::new(MINA);
@@ -158,8 +161,10 @@ impl Rollup {
 
     /// Sets up the account.
     fn deploy(&self) {
-        let payer = (self.layer1.payer.to_public_key(), CREATION_FEE);
-        let updates = self.contract.deploy(self.account, &self.state, &self.committee, payer);
+        let payer = self.layer1.payer.to_public_key();
+        let funds = DeployFunds { payer, creation_fee: CREATION_FEE, vault: VAULT };
+        let updates = self.contract.deploy(self.account, &self.state, &self.committee, &funds);
+        let updates = updates.unwrap();
         self.layer1.send(CallForest::flat(updates), &[&secret(1)]).unwrap();
         self.check();
     }
@@ -369,6 +374,7 @@ fn payouts(rollup: &mut Rollup, entries: &[OutboxEntry]) {
     for (recipient, amount) in [(20, 1), (22, 4), (21, 2)] {
         assert_eq!(rollup.layer1.account(user(recipient)).balance, amount * MINA);
     }
-    assert_eq!(rollup.layer1.account(rollup.account).balance, 5 * MINA);
+    let left = VAULT.get() + 5 * MINA;
+    assert_eq!(rollup.layer1.account(rollup.account).balance, left);
     assert_eq!(rollup.layer1.account(rollup.account).state[Field::Status.index()], Fp::from(1u64));
 }

@@ -11,7 +11,7 @@ use mina_ledger::{
     hash::TransactionHash,
     rollup::{
         Attestation, ChainId, CommandReceipt, DataCommitment, DepositAction, Hashed, Message,
-        MessageReceipt, RefundReason,
+        MessageReceipt, OutboxEntry, RefundReason, bridge_id,
     },
     types::{Era, Length, PublicKey, SignedCommand, Slot, ZkappCommand},
 };
@@ -90,6 +90,27 @@ impl Item {
             }
             Self::Unopened(hash) => {
                 (Message::Unopened(*hash).block_entry(), MessageReceipt::Unopened.digest())
+            }
+        }
+    }
+
+    /// What it appends to the outbox, in order.
+    pub fn outbox_entries(&self) -> Vec<OutboxEntry> {
+        match self {
+            Self::Command(Command::Zkapp(command), receipt) if receipt.applied => {
+                let updates = command.account_updates.updates().map(|update| &update.body);
+                let withdrawals = updates.filter(|body| body.account_id() == bridge_id());
+                // By the rule of the bridge account, an update of it has one action or does nothing.
+                let entries = withdrawals.flat_map(|body| &body.actions);
+                entries.filter_map(|fields| OutboxEntry::from_fields(fields)).collect()
+            }
+            Self::Command(..) | Self::Message(_, MessageReceipt::Fulfilled) => Vec::new(),
+            Self::Message(deposit, _) => {
+                let DepositAction { refund_to: recipient, amount, .. } = *deposit;
+                Vec::from([OutboxEntry::Refund { recipient, amount }])
+            }
+            Self::Unopened(action_hash) => {
+                Vec::from([OutboxEntry::Unopened { action_hash: *action_hash }])
             }
         }
     }
@@ -210,6 +231,12 @@ impl Batch {
             }
             _ => Ok(bytes),
         }
+    }
+
+    /// What it appends to the outbox, in order.
+    pub fn outbox_entries(&self) -> Vec<OutboxEntry> {
+        let items = self.blocks.iter().flat_map(|block| &block.items);
+        items.flat_map(Item::outbox_entries).collect()
     }
 
     /// Reads a batch from its canonical bytes, and refuses any other encoding of it.

@@ -19,7 +19,8 @@ use mina_ledger::{
     },
     signature::{BatchItem, SignatureError, verify_batch},
     types::{
-        AccountId, Amount, Length, ProtocolStateView, PublicKey, SignedAmount, Slot, ZkappCommand,
+        AccountId, Amount, Length, ProtocolStateView, PublicKey, SignedAmount, SignedCommand, Slot,
+        ZkappCommand,
     },
 };
 
@@ -324,11 +325,20 @@ pub fn apply_command<L: Ledger>(
             let hashes = command_hashes(zkapp, &block.parameters.domain);
             apply_zkapp(ledger, zkapp, &hashes, block, &mut ())
         }
-        Command::Signed(signed) => {
-            let applied = apply_signed_command(ledger, &signed.payload, &block.context())?;
-            outcome(ledger, applied.failures, applied.fee_excess, applied.supply_increase)
-        }
+        Command::Signed(signed) => apply_signed(ledger, signed, block, &mut ()),
     }
+}
+
+fn apply_signed<L: Ledger, O: BatchObserver>(
+    ledger: &mut L,
+    command: &SignedCommand,
+    block: &BlockContext<'_>,
+    observer: &mut O,
+) -> Result<BlockOutcome<CommandReceipt>, ApplyError> {
+    observer.payment(ledger, command)?;
+    let applied = apply_signed_command(ledger, &command.payload, &block.context())?;
+    observer.paid(ledger, &applied)?;
+    outcome(ledger, applied.failures, applied.fee_excess, applied.supply_increase)
 }
 
 fn apply_zkapp<L: Ledger, O: BatchObserver>(
@@ -678,7 +688,9 @@ impl<P: Ledger, O: BatchObserver> Run<'_, P, O> {
                     .map_err(|error| ExecuteError::Authorization { block, item, error })?;
                 apply_zkapp(&mut self.ledger, zkapp, &hashes, context, self.observer)
             }
-            Command::Signed(_) => apply_command(&mut self.ledger, command, context),
+            Command::Signed(signed) => {
+                apply_signed(&mut self.ledger, signed, context, self.observer)
+            }
         };
         outcome.map_err(|error| match error {
             ApplyError::Ledger(error) => error.into(),

@@ -4,9 +4,9 @@ use mina_curves::Fp;
 use mina_ledger::{
     hash::CommandHashes,
     ledger::{Ledger, LedgerError},
-    logic::{Observer, ZkappApplied},
+    logic::{Observer, SignedCommandApplied, ZkappApplied},
     rollup::{DepositAction, MessageReceipt},
-    types::{Amount, Length, Slot, ZkappCommand},
+    types::{Amount, Length, SignedCommand, Slot, ZkappCommand},
 };
 
 /// Sees what a batch does, in order, on the ledger that it is done on. It cannot change anything: an
@@ -34,6 +34,26 @@ pub trait BatchObserver {
         ledger: &mut L,
         seen: Self::Command<'_>,
         applied: &ZkappApplied,
+    ) -> Result<(), LedgerError>;
+
+    /// A payment or delegation is about to be applied.
+    ///
+    /// # Errors
+    /// [`LedgerError`] stops the batch.
+    fn payment<L: Ledger>(
+        &mut self,
+        ledger: &mut L,
+        command: &SignedCommand,
+    ) -> Result<(), LedgerError>;
+
+    /// The payment or delegation that was just seen has been applied, in full or but for its fee.
+    ///
+    /// # Errors
+    /// [`LedgerError`] stops the batch.
+    fn paid<L: Ledger>(
+        &mut self,
+        ledger: &mut L,
+        applied: &SignedCommandApplied,
     ) -> Result<(), LedgerError>;
 
     /// A message of the L1, or the hash of one that nobody has opened, is about to be consumed. What
@@ -80,6 +100,14 @@ impl BatchObserver for () {
         (): (),
         _: &ZkappApplied,
     ) -> Result<(), LedgerError> {
+        Ok(())
+    }
+
+    fn payment<L: Ledger>(&mut self, _: &mut L, _: &SignedCommand) -> Result<(), LedgerError> {
+        Ok(())
+    }
+
+    fn paid<L: Ledger>(&mut self, _: &mut L, _: &SignedCommandApplied) -> Result<(), LedgerError> {
         Ok(())
     }
 

@@ -17,11 +17,11 @@ mod payout;
 
 use mina_ledger::{
     rollup::{
-        BatchStatement, Commit, Committee, ContractState, Deposit, Hashed, Payout, RollupAccount,
-        SettlementError, SettlementParameters, deploy_updates,
+        BatchStatement, Commit, Committee, ContractState, DeployFunds, Deposit, Hashed, Payout,
+        RollupAccount, SettlementError, SettlementParameters, deploy_updates,
     },
     types::{
-        AccountUpdate, Amount, Authorization, Body, CallForest, Proof, PublicKey, TypeError,
+        AccountUpdate, Authorization, Body, CallForest, Proof, PublicKey, TypeError,
         VerificationKey,
     },
 };
@@ -126,16 +126,17 @@ impl Contract {
         RollupAccount { public_key, key_hash: self.program.verification_key().hash() }
     }
 
-    /// The two updates that set up a rollup account, to be signed by `payer` and by the account.
+    /// The two updates that set up a rollup account, to be signed by who pays and by the account; `None`
+    /// for more MINA than there is.
     pub fn deploy(
         &self,
         account: PublicKey,
         state: &ContractState,
         committee: &Committee,
-        payer: (PublicKey, Amount),
-    ) -> [AccountUpdate; 2] {
+        funds: &DeployFunds,
+    ) -> Option<[AccountUpdate; 2]> {
         let key = self.verification_key();
-        deploy_updates(account, key, state, committee, payer, &self.parameters)
+        deploy_updates(account, key, state, committee, funds, &self.parameters)
     }
 
     /// The update that makes a deposit.

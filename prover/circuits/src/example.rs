@@ -6,21 +6,22 @@ use mina_ledger::{
     Domain,
     hash::{CommandHashes, command_hashes},
     ledger::{FullLedger, Ledger, LedgerError},
-    logic::{ApplyError, Context, apply_zkapp_command},
+    logic::{ApplyError, Context, apply_signed_command, apply_zkapp_command},
     rollup::{
         BridgeParameters, BridgeRule, ChainId, OutboxEntry, bridge_account, bridge_id, credit_fees,
     },
-    signature::{SignatureError, sign_zkapp_command},
+    signature::{SignatureError, sign_payload, sign_zkapp_command},
     types::{
         Account, AccountId, AccountUpdate, Amount, Authorization, AuthorizationKind, Body,
         CallForest, Era, FeePayer, FeePayerBody, Length, Memo, PrivateKey, ProtocolStateView,
-        PublicKey, Signature, SignedAmount, Slot, TypeError, ZkappCommand,
+        PublicKey, Signature, SignedAmount, SignedCommand, SignedCommandBody, SignedCommandPayload,
+        Slot, TypeError, ZkappCommand,
     },
 };
 
 use crate::{
     accounts::{AccountSet, AccountSetError},
-    program::{Message, Opening, Point, RecordedInbox, Segment},
+    program::{Message, Opening, PaymentRecorder, Point, RecordedInbox, RecordedPayments, Segment},
     update::{NewAccount, RecordedUpdate, Recorder, Rules, State},
 };
 
@@ -253,6 +254,40 @@ impl Transfers {
             sign_zkapp_command(&mut command, &hashes, key, &self.rules.domain)?;
         }
         self.apply(&command, &hashes)
+    }
+
+    /// User `from` sends `amount` to user `to` by a payment, as wallets sign it.
+    ///
+    /// # Errors
+    /// [`ExampleError`].
+    pub fn payment(
+        &mut self,
+        from: usize,
+        to: usize,
+        amount: u64,
+    ) -> Result<RecordedPayments, ExampleError> {
+        let (key, receiver) = (&self.users[from], self.user(to));
+        let nonce = self.ledger.get(&id(key))?.map(|account| account.nonce).unwrap_or_default();
+        let payload = SignedCommandPayload {
+            fee: FEE,
+            fee_payer: key.to_public_key(),
+            nonce,
+            valid_until: Slot::MAX,
+            memo: Memo::EMPTY,
+            body: SignedCommandBody::Payment { receiver, amount: amount.into() },
+        };
+        let signature = sign_payload(&payload, key, &self.rules.domain)?;
+        let (rules, view) = (self.rules.clone(), self.view());
+        let rule = rules.bridge.map(|parameters| BridgeRule { parameters });
+        let context = context(&rules, rule.as_ref(), &view);
+        let mut recorder = PaymentRecorder::new(&mut self.ledger, self.state)?;
+        recorder.before(&mut self.ledger, &SignedCommand { payload, signature })?;
+        let applied = apply_signed_command(&mut self.ledger, &payload, &context)?;
+        recorder.after(&mut self.ledger, &applied)?;
+        let recorded = recorder.finish();
+        self.state = recorded.after;
+        self.created.extend(&recorded.entries);
+        Ok(recorded)
     }
 
     /// Consumes messages of the L1.

@@ -5,6 +5,8 @@
 //! Each is the twin of a type or a function of `mina-ledger`, under the same name with `Var` behind
 //! it, in the same order.
 //!
+//! [`legacy`] is what payments and delegations are hashed and signed with.
+//!
 //! [`update`] is the account update of a zkApp command: the twin of the transaction logic, check by
 //! check.
 //!
@@ -23,6 +25,7 @@ pub mod example;
 pub mod fold;
 pub mod input;
 pub mod key;
+pub mod legacy;
 pub mod merkle;
 pub mod message;
 pub mod number;

@@ -3,7 +3,9 @@
 //! | rule | shows that | rests on |
 //! |---|---|---|
 //! | [`Commands`] | so many account updates, one after another, lead from one point to another | nothing |
+//! | [`Proved`] | so do account updates of which one is authorised by a proof | that proof |
 //! | [`Inbox`] | so do messages from the L1, one after another | nothing |
+//! | [`Payment`] | so do payments and delegations, one after another | nothing |
 //! | [`Merge`] | two proofs, the second from where the first ends, lead from the first to the last | two of these |
 //! | [`Accounts`] | the accounts on a list of new ones were missing before | one of these, if the list is longer than fits |
 //! | [`Close`] | a batch leads from one state of the chain to another, as the L1 knows them | a segment, and its list of new accounts |
@@ -18,6 +20,8 @@ mod close;
 mod commands;
 mod inbox;
 mod merge;
+mod payment;
+mod proved;
 mod segment;
 mod statement;
 
@@ -25,13 +29,15 @@ use mina_ledger::{
     rollup::ChainId,
     types::{Length, Slot},
 };
-use pickles::{CompileError, KeyCache, Program, ProofsVerified, RuleHandle};
+use pickles::{CompileError, KeyCache, Program, ProofsVerified, ProvedStatement, RuleHandle};
 
 pub use accounts::{Accounts, AccountsInput, AccountsPlace, Creations, CreationsVar};
 pub use close::{Close, CloseInput, Opening};
-pub use commands::{Commands, CommandsError, CommandsInput};
+pub use commands::{Commands, CommandsError, CommandsInput, UpdatesVar};
 pub use inbox::{Inbox, InboxInput, InboxRecorder, Message, RecordedInbox, RecordedMessage};
 pub use merge::Merge;
+pub use payment::{Payment, PaymentInput, PaymentRecorder, PaymentWitness, RecordedPayments};
+pub use proved::{Proved, ProvedInput, one_proof};
 pub use segment::{Point, PointVar, Segment, SegmentVar};
 
 pub(crate) use self::statement::{BatchStatementVar, RootVar, SideVar};
@@ -55,6 +61,10 @@ pub struct Rollup {
     pub accounts: RuleHandle<Accounts>,
     /// [`Close`].
     pub close: RuleHandle<Close>,
+    /// [`Payment`].
+    pub payment: RuleHandle<Payment>,
+    /// [`Proved`].
+    pub proved: RuleHandle<Proved>,
     rules: Rules,
     sizes: Sizes,
 }
@@ -64,15 +74,19 @@ pub struct Rollup {
 pub struct Sizes {
     /// Updates of [`Commands`].
     pub updates: usize,
+    /// Updates of [`Proved`].
+    pub proved: usize,
     /// Messages of [`Inbox`].
     pub messages: usize,
     /// Entries of [`Accounts`].
     pub accounts: usize,
+    /// Payments and delegations of [`Payment`].
+    pub payments: usize,
 }
 
 impl Sizes {
     /// What fits 2^16 rows.
-    pub const MAX: Self = Self { updates: 20, messages: 30, accounts: 24 };
+    pub const MAX: Self = Self { updates: 20, proved: 16, messages: 30, accounts: 24, payments: 8 };
 }
 
 impl Rollup {
@@ -85,9 +99,10 @@ impl Rollup {
         sizes: Sizes,
         cache: Option<KeyCache>,
     ) -> Result<Self, CompileError> {
-        let Sizes { updates, messages, accounts } = sizes;
-        let [updates, messages, entries] = [updates, messages, accounts].map(|size| size.max(1));
-        let sizes = Sizes { updates, messages, accounts: entries };
+        let Sizes { updates, proved, messages, accounts, payments } = sizes;
+        let [updates, proved, messages, entries, payments] =
+            [updates, proved, messages, accounts, payments].map(|size| size.max(1));
+        let sizes = Sizes { updates, proved, messages, accounts: entries, payments };
         let mut builder = Program::builder(ProofsVerified::N2);
         if let Some(cache) = cache {
             builder.cache(cache);
@@ -97,6 +112,8 @@ impl Rollup {
         let merge = builder.rule(Merge);
         let accounts = builder.rule(Accounts::new(entries));
         let close = builder.rule(Close::new(rules.domain.era()));
+        let payment = builder.rule(Payment::new(rules.clone(), payments));
+        let proved = builder.rule(Proved::new(rules.clone(), proved));
         Ok(Self {
             program: builder.compile()?,
             commands,
@@ -104,6 +121,8 @@ impl Rollup {
             merge,
             accounts,
             close,
+            payment,
+            proved,
             rules: rules.clone(),
             sizes,
         })
@@ -128,6 +147,21 @@ impl Rollup {
         CommandsInput::new(chain, height, slot, updates, self.sizes.updates)
     }
 
+    /// The input of [`Proved`] for updates that follow each other in a block, and the proof that it
+    /// rests on.
+    ///
+    /// # Errors
+    /// [`CommandsError`].
+    pub fn proved_input(
+        &self,
+        chain: ChainId,
+        height: Length,
+        slot: Slot,
+        updates: Vec<RecordedUpdate>,
+    ) -> Result<(ProvedInput, ProvedStatement), CommandsError> {
+        ProvedInput::new(chain, height, slot, updates, self.sizes.proved, &self.rules.domain)
+    }
+
     /// The input of [`Inbox`] for messages that follow each other in a block.
     ///
     /// # Errors
@@ -140,6 +174,20 @@ impl Rollup {
         messages: RecordedInbox,
     ) -> Result<InboxInput, CommandsError> {
         InboxInput::new(chain, height, slot, messages, &self.rules, self.sizes.messages)
+    }
+
+    /// The input of [`Payment`] for payments and delegations that follow each other in a block.
+    ///
+    /// # Errors
+    /// [`CommandsError::Count`].
+    pub fn payment_input(
+        &self,
+        chain: ChainId,
+        height: Length,
+        slot: Slot,
+        payments: RecordedPayments,
+    ) -> Result<PaymentInput, CommandsError> {
+        PaymentInput::new(chain, height, slot, payments, self.sizes.payments)
     }
 
     /// The inputs of [`Accounts`] for a batch's list of new accounts, in the order in which they rest on

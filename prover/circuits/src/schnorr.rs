@@ -109,6 +109,21 @@ pub fn assert_signed<I>(
     message: &Linear,
     source: impl Fn(&I) -> &SignatureWitness + Clone + Send + Sync + 'static,
 ) {
+    let state = domain.signature_state();
+    assert_signed_with(cs, is_signed, key, source, |cs, [x, y, r]| {
+        hash(cs, state, &[message.clone(), x.into(), y.into(), r.into()])
+    });
+}
+
+/// Asserts, if `is_signed`, that the prover knows a signature by `key`, whose challenge is what
+/// `digest` makes of the key's coordinates and the nonce's abscissa; 299 rows without that.
+pub(crate) fn assert_signed_with<I>(
+    cs: &mut Cs<I>,
+    is_signed: &Boolean,
+    key: &PublicKeyVar,
+    source: impl Fn(&I) -> &SignatureWitness + Clone + Send + Sync + 'static,
+    digest: impl FnOnce(&mut Cs<I>, [Var<Fp>; 3]) -> Var<Fp>,
+) {
     let point = {
         let source = source.clone();
         PointVar::witness(cs, move |v| source(v.input()).key)
@@ -124,8 +139,7 @@ pub fn assert_signed<I>(
         [signature.r, shifted(signature.s)]
     });
     let challenge = cs.region("challenge", |cs| {
-        let input = [message.clone(), point.x().into(), point.y().into(), r.into()];
-        let digest = hash(cs, domain.signature_state(), &input);
+        let digest = digest(cs, [point.x(), point.y(), r]);
         let Parity { half, odd } = split(cs, digest);
         half + order_offset() + Linear::from(odd.not()) * order_half()
     });

@@ -116,6 +116,11 @@ pub struct Updated {
     /// Whether a proof authorises it, which nothing here verifies: whoever adds the update must, or
     /// assert that there is none.
     pub is_proved: Boolean,
+    /// What that proof must show: the hash of the update, and that of its children.
+    pub statement: [Linear; 2],
+    /// The hash of the key that the update says the proof is under. If the command goes on, it is
+    /// that of the account.
+    pub key_hash: Linear,
 }
 
 /// Adds an update. `source` gives what the prover knows.
@@ -181,7 +186,12 @@ pub fn constrain<I>(
         path.root(cs, &leaf)
     });
     let state = cs.region("settle", |cs| step.settle(cs, &stack, excess, [&ledger, &path.index()]));
-    Updated { state, is_proved: body.auth.is_proved }
+    Updated {
+        state,
+        is_proved: body.auth.is_proved,
+        statement: [stack.digest, stack.children],
+        key_hash: body.key_hash,
+    }
 }
 
 fn witness_of<T: Allocate, I>(
@@ -203,22 +213,30 @@ fn sample_body(era: Era) -> Body {
 }
 
 /// An account as a prover opens it; a new one as it starts out.
-struct Opened<'a> {
-    account: &'a Account,
-    is_new: bool,
-    path: &'a MerklePath,
+pub(crate) struct Opened<'a> {
+    pub(crate) account: &'a Account,
+    pub(crate) is_new: bool,
+    pub(crate) path: &'a MerklePath,
 }
 
-/// An account that is in a ledger, or whose leaf there is empty.
-fn load<I>(
+/// An account that is in some ledger, or whose leaf there is empty.
+pub(crate) struct OpenedVar {
+    pub(crate) account: AccountVar,
+    pub(crate) is_new: Boolean,
+    pub(crate) path: MerklePathVar,
+    /// The root of that ledger.
+    pub(crate) root: Linear,
+}
+
+/// Opens an account in a ledger of the prover's: whoever asks must say which one it is.
+pub(crate) fn open<I>(
     cs: &mut Cs<I>,
     era: Era,
-    ledger: &Linear,
     id: &AccountIdVar,
     is_default_token: &Boolean,
     is_active: &Boolean,
     source: impl Fn(&I) -> Opened<'_> + Clone + Send + Sync + 'static,
-) -> (AccountVar, Boolean, MerklePathVar) {
+) -> OpenedVar {
     let empty = Account::empty(era);
     let given = source.clone();
     let account: AccountVar = witness(cs, era, &empty, move |input| given(input).account);
@@ -234,6 +252,21 @@ fn load<I>(
     let leaf = is_new.select(cs, account_hash(&empty, era), leaf);
     let path = MerklePathVar::witness(cs, move |input| source(input).path);
     let root = path.root(cs, &leaf.into());
+    OpenedVar { account, is_new, path, root }
+}
+
+/// An account that is in a ledger, or whose leaf there is empty.
+fn load<I>(
+    cs: &mut Cs<I>,
+    era: Era,
+    ledger: &Linear,
+    id: &AccountIdVar,
+    is_default_token: &Boolean,
+    is_active: &Boolean,
+    source: impl Fn(&I) -> Opened<'_> + Clone + Send + Sync + 'static,
+) -> (AccountVar, Boolean, MerklePathVar) {
+    let OpenedVar { account, is_new, path, root } =
+        open(cs, era, id, is_default_token, is_active, source);
     cs.assert_mul(is_active, root - ledger, Fp::default());
     (account, is_new, path)
 }

@@ -55,6 +55,11 @@ impl Domain {
         &self.signature
     }
 
+    /// The state that challenges of signatures with the legacy hash start from.
+    pub fn legacy_signature_state(&self) -> &SaltedState {
+        &self.legacy_signature
+    }
+
     /// The state that hashes of account updates start from.
     pub fn body_state(&self) -> &SaltedState {
         &self.body

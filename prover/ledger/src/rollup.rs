@@ -42,8 +42,8 @@ pub use message::{
     RefundReason, WithdrawalReceipt, append_action,
 };
 pub use settlement::{
-    Commit, CommitOrder, ContractEvent, ContractState, Deposit, Field, MAX_PAYOUTS, Payment,
-    Payout, RollupAccount, SETTLEMENT_VERSION, Sequencer, SettlementError, SettlementParameters,
-    contract_permissions, deploy_updates,
+    Commit, CommitOrder, ContractEvent, ContractState, DeployFunds, Deposit, Field, MAX_PAYOUTS,
+    Payment, Payout, RollupAccount, SETTLEMENT_VERSION, Sequencer, SettlementError,
+    SettlementParameters, contract_permissions, deploy_updates,
 };
 pub use statement::{BatchStatement, BlockHeader, ChainId, Root, Side};

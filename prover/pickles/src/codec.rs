@@ -88,3 +88,12 @@ pub fn account_update_proof_bytes(proof: &Proof) -> Vec<u8> {
         padded_wrap_challenges(&messages.old_bulletproof_challenges);
     write::proof(&padded).into()
 }
+
+/// Reads the bytes that [`account_update_proof_bytes`] writes: those that an account update carries.
+///
+/// # Errors
+///
+/// [`ProofError`] says what is wrong where.
+pub fn decode_account_update_proof(bytes: &[u8]) -> Result<Proof, ProofError> {
+    read::proof(&sexp::parse(bytes)?, ProofsVerified::N2)
+}

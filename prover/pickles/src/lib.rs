@@ -31,7 +31,8 @@ mod wrap;
 
 pub use cache::KeyCache;
 pub use codec::{
-    ProofError, account_update_proof_bytes, decode_proof, encode_account_update_proof, encode_proof,
+    ProofError, account_update_proof_bytes, decode_account_update_proof, decode_proof,
+    encode_account_update_proof, encode_proof,
 };
 pub use constants::{MAX_PROOFS_VERIFIED, STEP_ROUNDS, WRAP_PUBLIC_INPUTS, WRAP_ROUNDS, dummy};
 pub use deferred::DeferredValues;

@@ -7,12 +7,13 @@ mod previous;
 #[cfg(test)]
 mod tests;
 
-use std::{marker::PhantomData, sync::Arc};
+use std::{any::Any, marker::PhantomData, sync::Arc};
 
 use kimchi::{ProverIndex, RecursionChallenge, builder::WitnessGenerator};
 use mina_curves::{Fp, Fq, PallasConfig, PastaField, VestaConfig};
 use poly_commitment::Commitment;
 use rand::{CryptoRng, RngCore};
+use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use thiserror::Error;
 
 use crate::{
@@ -32,6 +33,14 @@ pub use many::Job;
 
 use erased::AnyRule;
 use previous::Earlier;
+
+/// A generator of our own, seeded by another: so that what draws from it is compiled once, and not for
+/// every type of whoever asks.
+pub(crate) fn seeded(rng: &mut (impl RngCore + CryptoRng)) -> ChaCha20Rng {
+    let mut seed = [0; 32];
+    rng.fill_bytes(&mut seed);
+    ChaCha20Rng::from_seed(seed)
+}
 
 /// A compiled program.
 #[derive(Debug)]
@@ -179,15 +188,9 @@ impl Program {
         previous: &[Option<ProvedStatement>],
         rng: &mut (impl RngCore + CryptoRng),
     ) -> Result<ProvedStatement, ProveError> {
-        let slots = self.rule(rule)?.slots();
-        for (index, (slot, previous)) in slots.iter().zip(previous).enumerate() {
-            if let Some(previous) = previous {
-                let key = self.key_of(index, slot, previous)?;
-                verify(key, &previous.app_state, &previous.proof, rng)
-                    .map_err(|error| ProveError::Earlier { index, error })?;
-            }
-        }
-        self.prove_trusting(rule, input, previous, rng)
+        let (known, mut rng) = (self.rule(rule)?, seeded(rng));
+        self.verify_earlier(known.slots(), previous, &mut rng)?;
+        self.prove_any(rule.index, known, Box::new(input), previous, &mut rng)
     }
 
     /// [`prove`](Self::prove) without verifying the earlier proofs, for whoever made them. What the
@@ -204,8 +207,36 @@ impl Program {
         previous: &[Option<ProvedStatement>],
         rng: &mut (impl RngCore + CryptoRng),
     ) -> Result<ProvedStatement, ProveError> {
-        let branch = rule.index;
-        let rule = self.rule(rule)?;
+        let known = self.rule(rule)?;
+        self.prove_any(rule.index, known, Box::new(input), previous, &mut seeded(rng))
+    }
+
+    fn verify_earlier(
+        &self,
+        slots: &[Slot],
+        previous: &[Option<ProvedStatement>],
+        rng: &mut ChaCha20Rng,
+    ) -> Result<(), ProveError> {
+        for (index, (slot, previous)) in slots.iter().zip(previous).enumerate() {
+            if let Some(previous) = previous {
+                let key = self.key_of(index, slot, previous)?;
+                verify(key, &previous.app_state, &previous.proof, rng)
+                    .map_err(|error| ProveError::Earlier { index, error })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Proves a rule, whatever its input is: nothing here depends on types of whoever asks, so that
+    /// Kimchi's prover is compiled once.
+    fn prove_any(
+        &self,
+        branch: usize,
+        rule: &Arc<dyn AnyRule>,
+        input: Box<dyn Any>,
+        previous: &[Option<ProvedStatement>],
+        rng: &mut ChaCha20Rng,
+    ) -> Result<ProvedStatement, ProveError> {
         let (expected, got) = (rule.slots().len(), previous.len());
         if expected != got {
             return Err(ProveError::Previous { rule: rule.name(), expected, got });
@@ -223,7 +254,7 @@ impl Program {
         carried.extend(earlier);
 
         let own_key = self.key.points().copied().collect();
-        let (witness, app_state) = rule.witness(Box::new(input), own_key, inputs)?;
+        let (witness, app_state) = rule.witness(input, own_key, inputs)?;
         let index = rule.index();
         let public: Vec<Fp> = witness[0].iter().take(index.circuit().public).copied().collect();
         let accumulators: Vec<_> = carried.iter().map(Earlier::step_accumulator).collect();
@@ -276,7 +307,7 @@ impl Program {
         public: Vec<Fp>,
         derived: &Derived<VestaConfig>,
         carried: &[Earlier],
-        rng: &mut (impl RngCore + CryptoRng),
+        rng: &mut ChaCha20Rng,
     ) -> Result<Proof, ProveError> {
         let input = WrapInput {
             branch,

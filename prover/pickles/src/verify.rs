@@ -9,12 +9,14 @@ use kimchi::{Column, Domain, RecursionChallenge, opened_columns};
 use mina_curves::{Fp, PallasConfig, ProjectivePoint, VestaConfig};
 use poly_commitment::{Commitment, Srs, b_poly_coefficients};
 use rand::{CryptoRng, RngCore};
+use rand_chacha::ChaCha20Rng;
 use thiserror::Error;
 
 use crate::{
     constants::{MAX_PROOFS_VERIFIED, STEP_ROUNDS, dummy},
     deferred::{DeferredValues, effective},
     key::VerificationKey,
+    program::seeded,
     proof::{Proof, StepFlags},
     public_input::{
         padded_wrap_challenges, public_input, shift_type1, step_messages_hash, wrap_scalar,
@@ -117,6 +119,10 @@ pub fn verify_batch(
     instances: &[Instance<'_>],
     rng: &mut (impl RngCore + CryptoRng),
 ) -> Result<(), VerifyError> {
+    verify_seeded(instances, &mut seeded(rng))
+}
+
+fn verify_seeded(instances: &[Instance<'_>], rng: &mut ChaCha20Rng) -> Result<(), VerifyError> {
     let wraps = instances.iter().map(prepare).collect::<Result<Vec<_>, _>>()?;
     check_accumulators(instances, rng)?;
     let instances: Vec<_> = wraps
@@ -238,7 +244,7 @@ fn check_shifts(deferred: &DeferredValues) -> Result<(), VerifyError> {
 /// Checks that every step proof's `sg` commits to its challenge polynomial, all at once.
 fn check_accumulators(
     instances: &[Instance<'_>],
-    rng: &mut (impl RngCore + CryptoRng),
+    rng: &mut ChaCha20Rng,
 ) -> Result<(), VerifyError> {
     let srs = Srs::<VestaConfig>::shared(1 << STEP_ROUNDS);
     let mut scalars = vec![Fp::ZERO; srs.size()];

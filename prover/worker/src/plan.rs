@@ -9,7 +9,10 @@ use mina_ledger::{
 };
 use zeko_circuits::{
     accounts::{AccountSet, AccountSetError},
-    program::{AccountsInput, CloseInput, Creations, Merge, Point, RecordedInbox, Segment, Sizes},
+    program::{
+        AccountsInput, CloseInput, Creations, Merge, Point, RecordedInbox, RecordedPayments,
+        Segment, Sizes,
+    },
     update::{RecordedUpdate, State},
 };
 
@@ -58,12 +61,28 @@ pub enum Rule {
     Inbox = 3,
     /// New accounts.
     Accounts = 4,
+    /// Some account updates of a block, one of which a proof authorises.
+    Proved = 5,
+    /// Some payments and delegations of a block.
+    Payment = 6,
 }
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Commands, Self::Merge, Self::Close, Self::Inbox, Self::Accounts];
+    pub const ALL: [Self; 7] = [
+        Self::Commands,
+        Self::Merge,
+        Self::Close,
+        Self::Inbox,
+        Self::Accounts,
+        Self::Proved,
+        Self::Payment,
+    ];
+
+    /// Its place in [`ALL`](Self::ALL), which is not its number: numbers need not follow each other.
+    pub(crate) fn index(self) -> usize {
+        Self::ALL.iter().position(|rule| *rule == self).unwrap_or(Self::ALL.len())
+    }
 
     /// What the program calls it.
     pub fn name(self) -> &'static str {
@@ -73,6 +92,8 @@ impl Rule {
             Self::Close => "close",
             Self::Inbox => "inbox",
             Self::Accounts => "accounts",
+            Self::Proved => "proved",
+            Self::Payment => "payment",
         }
     }
 }
@@ -98,6 +119,17 @@ pub enum JobInput {
         /// The updates, at least one.
         updates: Vec<RecordedUpdate>,
     },
+    /// For [`Rule::Proved`].
+    Proved {
+        /// The chain.
+        chain: ChainId,
+        /// The height of the block.
+        height: Length,
+        /// The slot of the block.
+        slot: Slot,
+        /// The updates, one of which has a proof: that is not one of [`Job::previous`].
+        updates: Vec<RecordedUpdate>,
+    },
     /// For [`Rule::Inbox`].
     Inbox {
         /// The chain.
@@ -108,6 +140,17 @@ pub enum JobInput {
         slot: Slot,
         /// The messages, at least one.
         messages: Box<RecordedInbox>,
+    },
+    /// For [`Rule::Payment`].
+    Payment {
+        /// The chain.
+        chain: ChainId,
+        /// The height of the block.
+        height: Length,
+        /// The slot of the block.
+        slot: Slot,
+        /// The payments and delegations, at least one.
+        payments: Box<RecordedPayments>,
     },
     /// For [`Rule::Accounts`].
     Accounts(Box<AccountsInput>),
@@ -134,9 +177,11 @@ impl Job {
     pub fn rule(&self) -> Rule {
         match &self.input {
             JobInput::Commands { .. } => Rule::Commands,
+            JobInput::Proved { .. } => Rule::Proved,
             JobInput::Merge(_) => Rule::Merge,
             JobInput::Inbox { .. } => Rule::Inbox,
             JobInput::Accounts(_) => Rule::Accounts,
+            JobInput::Payment { .. } => Rule::Payment,
             JobInput::Close(_) => Rule::Close,
         }
     }
@@ -147,7 +192,7 @@ impl Job {
 #[non_exhaustive]
 pub enum PlanError {
     /// Proofs with room for nothing.
-    #[error("a proof must have room for one account update, message and new account")]
+    #[error("a proof must have room for one account update, message, new account and payment")]
     NoRoom,
     /// Nothing happens in the batch, so there is nothing that its end could rest on.
     #[error("a batch in which nothing happens cannot be proved")]
@@ -175,7 +220,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The plan for a batch: `commands` and `inbox`, then a tree of `merge`s over them, `accounts` one
+    /// The plan for a batch: `commands`, `proved`, `inbox` and `payment`, then a tree of `merge`s over them, `accounts` one
     /// behind the other, then `close`. `set` is the set of accounts before the batch, and then that
     /// behind it.
     ///
@@ -185,8 +230,8 @@ impl Plan {
     /// # Errors
     /// [`PlanError`]: the set is then as it was.
     pub fn new(trace: &Trace, set: &mut AccountSet) -> Result<Self, PlanError> {
-        let Sizes { updates, messages, accounts } = trace.sizes;
-        if [updates, messages, accounts].contains(&0) {
+        let Sizes { updates, proved, messages, accounts, payments } = trace.sizes;
+        if [updates, proved, messages, accounts, payments].contains(&0) {
             return Err(PlanError::NoRoom);
         }
         let len = set.len();
@@ -268,14 +313,18 @@ fn segments(trace: &Trace, block: &TracedBlock) -> Result<Vec<(Segment, Job)>, P
     for part in &block.parts {
         match part {
             TracedPart::Commands { updates, end } => {
-                let mut chunks = updates.chunks(sizes.updates).peekable();
-                while let Some(chunk) = chunks.next() {
-                    let Some(first) = chunk.first() else { break };
-                    let next = chunks.peek().and_then(|next| next.first());
-                    let end = next.map_or(end.as_ref(), |next| &next.before);
-                    let updates = chunk.to_vec();
-                    let input = JobInput::Commands { chain, height, slot, updates };
+                let mut left = updates.as_slice();
+                while let Some(first) = left.first() {
+                    let (count, is_proved) = next_segment(left, sizes);
+                    let (own, rest) = left.split_at_checked(count).unwrap_or((left, &[]));
+                    let end = rest.first().map_or(end.as_ref(), |next| &next.before);
+                    let updates = own.to_vec();
+                    let input = match is_proved {
+                        true => JobInput::Proved { chain, height, slot, updates },
+                        false => JobInput::Commands { chain, height, slot, updates },
+                    };
                     add(&first.before, end, input)?;
+                    left = rest;
                 }
             }
             TracedPart::Messages(inbox) => {
@@ -283,9 +332,25 @@ fn segments(trace: &Trace, block: &TracedBlock) -> Result<Vec<(Segment, Job)>, P
                 let input = JobInput::Inbox { chain, height, slot, messages };
                 add(&inbox.before, &inbox.after, input)?;
             }
+            TracedPart::Payments(recorded) => {
+                let payments = recorded.clone();
+                let input = JobInput::Payment { chain, height, slot, payments };
+                add(&recorded.before, &recorded.after, input)?;
+            }
         }
     }
     Ok(segments)
+}
+
+/// How many of the updates that are left the next segment has, and whether one of them has a proof: as
+/// many as can be, which is what gives the fewest segments, since a part of a segment is one too.
+fn next_segment(left: &[RecordedUpdate], sizes: Sizes) -> (usize, bool) {
+    let mut proofs = left.iter().enumerate().filter(|(_, update)| update.is_proved());
+    let [first, second] =
+        [proofs.next(), proofs.next()].map(|proof| proof.map_or(left.len(), |(index, _)| index));
+    let is_proved = first < left.len().min(sizes.proved);
+    let count = if is_proved { second.min(sizes.proved) } else { first.min(sizes.updates) };
+    (count.max(1), is_proved)
 }
 
 fn merge(first: &Segment, second: &Segment) -> Result<(Segment, Job), PlanError> {

@@ -137,14 +137,14 @@ const NEWEST: f64 = 0.3;
 
 impl Times {
     pub(crate) fn set(&mut self, rule: Rule, seconds: Option<f64>) {
-        if let Some(time) = self.0.get_mut(rule as usize) {
+        if let Some(time) = self.0.get_mut(rule.index()) {
             *time = seconds;
         }
     }
 
     /// Takes a time into account; what is to be kept.
     pub(crate) fn add(&mut self, rule: Rule, seconds: f64) -> f64 {
-        let known = self.0.get(rule as usize).copied().flatten();
+        let known = self.0.get(rule.index()).copied().flatten();
         let time = known.map_or(seconds, |known| known + NEWEST * (seconds - known));
         self.set(rule, Some(time));
         time
@@ -154,7 +154,7 @@ impl Times {
     pub(crate) fn of(&self, rule: Rule) -> Option<f64> {
         let known = || self.0.iter().copied().flatten();
         let mean = || Some(known().sum::<f64>() / known().count() as f64).filter(|m| m.is_finite());
-        self.0.get(rule as usize).copied().flatten().or_else(mean)
+        self.0.get(rule.index()).copied().flatten().or_else(mean)
     }
 }
 
@@ -185,5 +185,9 @@ mod tests {
         times.add(Rule::Merge, 6.0);
         assert_eq!(times.of(Rule::Close), Some(8.0));
         assert_eq!(times.add(Rule::Commands, 20.0), 13.0);
+        for rule in Rule::ALL {
+            times.add(rule, 1.0);
+        }
+        assert!(times.0.iter().all(Option::is_some), "each has a place");
     }
 }

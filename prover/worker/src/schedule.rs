@@ -92,7 +92,7 @@ impl Schedule {
     }
 
     fn memory_of(&self, rule: Rule) -> u64 {
-        self.memory.get(rule as usize).copied().unwrap_or(u64::MAX)
+        self.memory.get(rule.index()).copied().unwrap_or(u64::MAX)
     }
 
     /// Batches that are not done.

@@ -2,21 +2,24 @@
 
 use mina_curves::{Fp, PastaField};
 use mina_ledger::{
+    Domain,
     hash::CommandHashes,
     ledger::{Ledger, LedgerError, Mask},
-    logic::{Observer, ProofVerifier, UpdateRecord, ZkappApplied},
+    logic::{Observer, ProofVerifier, SignedCommandApplied, UpdateRecord, ZkappApplied},
     rollup::{ChainId, DataCommitment, DepositAction, MessageReceipt, bridge_id},
     types::{
-        AccountId, Amount, AuthorizationKind, Era, Length, PublicKey, SignedAmount, Slot,
-        ZkappCommand,
+        AccountId, Amount, Era, Length, PublicKey, SignedAmount, SignedCommand, Slot, ZkappCommand,
     },
 };
 use zeko_circuits::{
-    program::{InboxRecorder, Message, Opening, RecordedInbox, Sizes},
+    program::{
+        CommandsError, InboxRecorder, Message, Opening, PaymentRecorder, RecordedInbox,
+        RecordedPayments, Sizes,
+    },
     update::{NewAccount, RecordedUpdate, Recorder, Rules, State},
 };
 use zeko_derive::{
-    Batch, BatchObserver, ChainParameters, ChainState, Command, ExecuteError, InboxView, Item,
+    Batch, BatchObserver, ChainParameters, ChainState, ExecuteError, InboxView,
     execute_batch_observed,
 };
 
@@ -38,6 +41,14 @@ pub enum TraceError {
         /// What there is no rule for.
         what: &'static str,
     },
+    /// A proof that authorises an update verifies, but not inside of a circuit.
+    #[error("block {block}: {source}")]
+    Proof {
+        /// The block, counted from 0.
+        block: usize,
+        /// What is wrong with the proof or its key.
+        source: CommandsError,
+    },
     /// More fees than an amount holds; the transaction logic refuses that before.
     #[error("the fees that have been collected do not fit an amount")]
     Fees,
@@ -54,7 +65,7 @@ pub struct TracedBlock {
     pub parts: Vec<TracedPart>,
 }
 
-/// Commands or messages that follow each other in a block.
+/// Commands, messages or payments that follow each other in a block.
 #[derive(Clone, Debug)]
 pub enum TracedPart {
     /// Commands.
@@ -67,6 +78,8 @@ pub enum TracedPart {
     },
     /// No more messages than a proof has room for.
     Messages(Box<RecordedInbox>),
+    /// No more payments and delegations than a proof has room for.
+    Payments(Box<RecordedPayments>),
 }
 
 /// A batch with what it did.
@@ -116,7 +129,6 @@ impl Trace {
         proofs: &dyn ProofVerifier,
         sizes: Sizes,
     ) -> Result<(Self, ChainState), TraceError> {
-        supported(batch)?;
         let mut mask = Mask::new(&mut *ledger);
         let root = mask.root()?;
         let mut tracer = Tracer {
@@ -125,11 +137,12 @@ impl Trace {
                 account_creation_fee: parameters.account_creation_fee,
                 bridge: Some(parameters.bridge),
             },
-            room: sizes.messages.max(1),
+            room: sizes,
             state: State { ledger: root, ..State::default() },
             blocks: Vec::new(),
             entries: Vec::new(),
             inbox: None,
+            payments: None,
             fee_recipient: batch.header.fee_recipient,
             known: None,
             credited: None,
@@ -148,7 +161,7 @@ impl Trace {
             &mut tracer,
         )?;
         let Tracer { blocks, entries, closing, .. } = tracer;
-        proofless(&blocks)?;
+        usable(&blocks, &parameters.domain)?;
         let Some([bridge_after, fee_account]) = closing else {
             // Nothing was paid for, nobody was credited, and there is no recipient of fees.
             return Err(TraceError::Unsupported { block: 0, what: "a batch without accounts" });
@@ -170,35 +183,18 @@ impl Trace {
     }
 }
 
-/// Refuses what no rule is for, before anything is executed.
-fn supported(batch: &Batch) -> Result<(), TraceError> {
-    for (block, content) in batch.blocks.iter().enumerate() {
-        for item in &content.items {
-            let what = match item {
-                Item::Command(Command::Signed(_), _) => "signed payments and delegations",
-                Item::Command(Command::Zkapp(_), _) | Item::Message(..) | Item::Unopened(_) => {
-                    continue;
-                }
-            };
-            return Err(TraceError::Unsupported { block, what });
+/// Refuses proofs that are of no use to the circuit. Those behind a command's first failure need not be
+/// proved.
+fn usable(blocks: &[TracedBlock], domain: &Domain) -> Result<(), TraceError> {
+    for (block, content) in blocks.iter().enumerate() {
+        for part in &content.parts {
+            let TracedPart::Commands { updates, .. } = part else { continue };
+            for update in updates.iter().filter(|update| update.is_proved()) {
+                update.zkapp_proof(domain).map_err(|source| TraceError::Proof { block, source })?;
+            }
         }
     }
     Ok(())
-}
-
-/// Refuses updates that proofs authorise. Those behind a command's first failure need not be proved.
-fn proofless(blocks: &[TracedBlock]) -> Result<(), TraceError> {
-    let is_proved = |update: &RecordedUpdate| {
-        matches!(update.witness.body.authorization_kind, AuthorizationKind::Proof(_))
-    };
-    let has_proved = |part: &TracedPart| match part {
-        TracedPart::Commands { updates, .. } => updates.iter().any(is_proved),
-        TracedPart::Messages(_) => false,
-    };
-    match blocks.iter().position(|block| block.parts.iter().any(has_proved)) {
-        Some(block) => Err(TraceError::Unsupported { block, what: "updates with proofs" }),
-        None => Ok(()),
-    }
 }
 
 /// An account that exists, with its path.
@@ -219,14 +215,16 @@ pub(crate) fn amount(fees: Fp) -> Result<Amount, TraceError> {
 /// Records a batch while it is executed.
 struct Tracer {
     rules: Rules,
-    /// Messages of a proof.
-    room: usize,
+    /// What a proof has room for.
+    room: Sizes,
     /// Between commands.
     state: State,
     blocks: Vec<TracedBlock>,
     entries: Vec<NewAccount>,
     /// Messages that follow each other, as far as a proof has room for them.
     inbox: Option<InboxRecorder>,
+    /// Payments and delegations that follow each other, as far as a proof has room for them.
+    payments: Option<PaymentRecorder>,
     fee_recipient: PublicKey,
     /// Who paid for some command or was credited, and so has an account.
     known: Option<AccountId>,
@@ -260,13 +258,29 @@ impl Tracer {
         self.entries.extend(&recorded.entries);
         block.parts.push(TracedPart::Messages(recorded.into()));
     }
+
+    /// What comes next is no payment, or is for another proof.
+    fn end_payments(&mut self) {
+        let Some((payments, block)) = self.payments.take().zip(self.blocks.last_mut()) else {
+            return;
+        };
+        let recorded = payments.finish();
+        self.entries.extend(&recorded.entries);
+        block.parts.push(TracedPart::Payments(recorded.into()));
+    }
+
+    /// What comes next is of another rule.
+    fn end_part(&mut self) {
+        self.end_messages();
+        self.end_payments();
+    }
 }
 
 impl BatchObserver for Tracer {
     type Command<'c> = Recording<'c>;
 
     fn block(&mut self, height: Length, slot: Slot) {
-        self.end_messages();
+        self.end_part();
         self.blocks.push(TracedBlock { height, slot, parts: Vec::new() });
     }
 
@@ -275,7 +289,7 @@ impl BatchObserver for Tracer {
         command: &'c ZkappCommand,
         hashes: &'c CommandHashes,
     ) -> Recording<'c> {
-        self.end_messages();
+        self.end_part();
         let payer = AccountId::of(command.fee_payer.body.public_key);
         Recording { recorder: Recorder::new(command, hashes, self.state), payer }
     }
@@ -309,12 +323,43 @@ impl BatchObserver for Tracer {
         Ok(())
     }
 
+    fn payment<L: Ledger>(
+        &mut self,
+        ledger: &mut L,
+        command: &SignedCommand,
+    ) -> Result<(), LedgerError> {
+        self.end_messages();
+        let room = self.room.payments.max(1);
+        if self.payments.as_ref().is_some_and(|payments| payments.len() == room) {
+            self.end_payments();
+        }
+        let payments = match &mut self.payments {
+            Some(payments) => payments,
+            none => none.insert(PaymentRecorder::new(ledger, self.state)?),
+        };
+        self.known = Some(AccountId::of(command.payload.fee_payer));
+        payments.before(ledger, command)
+    }
+
+    fn paid<L: Ledger>(
+        &mut self,
+        ledger: &mut L,
+        applied: &SignedCommandApplied,
+    ) -> Result<(), LedgerError> {
+        let Some(payments) = &mut self.payments else { return Ok(()) };
+        payments.after(ledger, applied)?;
+        self.state = *payments.state();
+        Ok(())
+    }
+
     fn message<L: Ledger>(
         &mut self,
         ledger: &mut L,
         message: Result<&DepositAction, Fp>,
     ) -> Result<(), LedgerError> {
-        if self.inbox.as_ref().is_some_and(|inbox| inbox.len() == self.room) {
+        self.end_payments();
+        let room = self.room.messages.max(1);
+        if self.inbox.as_ref().is_some_and(|inbox| inbox.len() == room) {
             self.end_messages();
         }
         let slot = self.blocks.last().map_or(Slot::ZERO, |block| block.slot);
@@ -344,7 +389,7 @@ impl BatchObserver for Tracer {
     }
 
     fn closing<L: Ledger>(&mut self, ledger: &mut L) -> Result<(), LedgerError> {
-        self.end_messages();
+        self.end_part();
         let bridge = bridge_id();
         let recipient = Some(AccountId::of(self.fee_recipient));
         // Nothing is credited to the recipient if there are no fees, so it need not exist.

@@ -1,4 +1,4 @@
-//! `zeko bench circuits`: the rollup program on transfers of three account updates each.
+//! `zeko bench circuits`: the rollup program on transfers of three account updates each, and a payment.
 
 use std::time::Instant;
 
@@ -23,8 +23,10 @@ pub(crate) fn circuits(json: bool, updates: usize, batch: usize) -> Result<()> {
     let report = Report::new(json);
     let mut chain = Transfers::new(8)?;
     let start = Instant::now();
-    // Transfers alone: the rules for messages and new accounts are as small as they can be.
-    let sizes = Sizes { updates, messages: 1, accounts: 1 };
+    // Transfers and one payment: the other rules are as small as they can be. Where the rule for updates is
+    // as large as can be, so is the one for updates with a proof.
+    let proved = updates.min(Sizes::MAX.proved);
+    let sizes = Sizes { updates, proved, messages: 1, accounts: 1, payments: 1 };
     let rollup = Rollup::compile(&chain.rules, sizes, None)?;
     report.time("compile", "", start.elapsed().as_secs_f64());
     let (wrap, steps) = rollup.program.rows();
@@ -59,6 +61,13 @@ pub(crate) fn circuits(json: bool, updates: usize, batch: usize) -> Result<()> {
     let start = Instant::now();
     verify(rollup.program.verification_key(), &proof.app_state, &proof.proof, &mut OsRng)?;
     report.time("verify", "", start.elapsed().as_secs_f64());
+
+    let recorded = chain.payment(0, 1, 1_000)?;
+    let payments = sizes.payments.to_string();
+    let input = rollup.payment_input(chain.chain, chain.height, chain.slot, recorded)?;
+    let start = Instant::now();
+    rollup.program.prove(rollup.payment, input, &[], &mut OsRng)?;
+    report.time("prove payment, each", &payments, start.elapsed().as_secs_f64());
     if let Some(bytes) = peak_memory() {
         report.memory("peak memory", "", bytes);
     }

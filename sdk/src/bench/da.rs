@@ -56,6 +56,7 @@ pub(crate) fn da(json: bool, quick: bool) -> Result<()> {
             listen: [127, 0, 0, 1].into(),
             rpc_port: 0,
             rollups: vec![rollup.config.clone()],
+            l1: None,
         };
         let committee = LocalDa::start(&config).await?;
         let bench = Bench::new(committee, Report::new(json), json).await?;

@@ -5,7 +5,7 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use axum::{Router, routing::get};
 use mina_ledger::{
     Domain,
-    types::{Amount, Era, NetworkId},
+    types::{Amount, Era, NetworkId, PublicKey},
 };
 use tokio::{task::JoinSet, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
@@ -33,6 +33,8 @@ pub struct LocalL1Config {
     pub lent: u32,
     /// The balance of each.
     pub balance: Amount,
+    /// More accounts, with balances of their own.
+    pub endowed: Vec<(PublicKey, Amount)>,
 }
 
 impl Default for LocalL1Config {
@@ -45,6 +47,7 @@ impl Default for LocalL1Config {
             funded: 10,
             lent: 100,
             balance: Amount::new(10_000 * MINA),
+            endowed: Vec::new(),
         }
     }
 }
@@ -167,7 +170,7 @@ fn genesis(config: &LocalL1Config, funded: &[KeyPair], lent: &[KeyPair]) -> Gene
     let account = |pair: &KeyPair| (pair.public, config.balance);
     Genesis {
         domain: Domain::new(NetworkId::Testnet, Era::Berkeley),
-        accounts: funded.iter().chain(lent).map(account).collect(),
+        accounts: funded.iter().chain(lent).map(account).chain(config.endowed.clone()).collect(),
         producer: development_key("l1-producer", 0).public,
         coinbase: Amount::new(720 * MINA),
         account_creation_fee: Amount::new(MINA),

@@ -58,6 +58,7 @@ pub(crate) async fn da(command: &DaSoak) -> Result<()> {
         listen: [127, 0, 0, 1].into(),
         rpc_port: 0,
         rollups: Vec::new(),
+        l1: None,
     };
     let mut committee = LocalDa::start(&config).await?;
     let mut random = StdRng::seed_from_u64(seed);

@@ -11,7 +11,8 @@ use zeko_sdk::devnet::DevnetInfo;
 use crate::kit::{Running, pipe, succeed, zeko};
 
 fn devnet(arguments: &[&str]) -> Command {
-    let mut command = zeko(&["devnet", "--l1-slot", "200ms", "--l2-block", "100ms"]);
+    let mut command =
+        zeko(&["devnet", "--without-settlement", "--l1-slot", "200ms", "--l2-block", "100ms"]);
     command.args(arguments);
     command
 }

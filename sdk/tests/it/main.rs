@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod abuse;
+mod bridge;
 mod command;
 mod da;
 mod docs;
@@ -9,3 +10,4 @@ mod kit;
 mod l2;
 mod local_l1;
 mod operator;
+mod rollup;

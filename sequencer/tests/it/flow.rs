@@ -190,6 +190,15 @@ async fn bad_commands_are_refused_for_their_reason() {
         mina_ledger::types::SignedCommandBody::Payment { receiver: bridge, amount: Amount::new(1) };
     let error = send(signed(&|p| p.body = to_bridge)).await;
     assert_eq!(error, SubmitError::Reserved);
+    // What the circuits do not open.
+    let mut withdrawal = transfer(4, 0, 5_000_000_000, false);
+    for update in withdrawal.account_updates.updates_mut().skip(1) {
+        update.body.public_key = bridge;
+        update.body.actions = vec![vec![mina_curves::Fp::from(1u64); 2]];
+    }
+    sign_zkapp(&mut withdrawal, 4);
+    let error = send(Command::Zkapp(withdrawal.into())).await;
+    assert!(matches!(error, SubmitError::Malformed { .. }), "{error}");
     // Signed for another network.
     let mainnet =
         mina_ledger::Domain::new(mina_ledger::types::NetworkId::Mainnet, Default::default());

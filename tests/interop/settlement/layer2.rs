@@ -32,7 +32,7 @@ use zeko_worker::{Embedded, EmbeddedConfig, Plan, Trace, Worker, WorkerConfig};
 use super::{MINA, secret, user};
 
 /// Small circuits: what happens takes several of each.
-const SIZES: Sizes = Sizes { updates: 4, messages: 2, accounts: 1 };
+const SIZES: Sizes = Sizes { updates: 4, proved: 4, messages: 2, accounts: 1, payments: 1 };
 
 /// The fee of every command.
 const FEE: Amount = Amount::new(MINA / 100);

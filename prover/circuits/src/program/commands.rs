@@ -7,13 +7,14 @@ use mina_ledger::{
     rollup::ChainId,
     types::{Length, Slot},
 };
-use pickles::{Rule, RuleStatement, StepBuilder, StepInput, StepKey};
+use pickles::{KeyError, ProofError, Rule, RuleStatement, StepBuilder, StepInput, StepKey};
 
 use super::{PointVar, SegmentVar};
 use crate::{
+    Cs,
     alloc::witness,
     number::{NumberValue, U32Var},
-    update::{BlockVar, RecordedUpdate, Rules, State, StateVar, UpdateWitness, constrain},
+    update::{BlockVar, RecordedUpdate, Rules, State, StateVar, UpdateWitness, Updated, constrain},
 };
 
 /// Up to so many account updates of one block, none of them authorised by a proof.
@@ -23,7 +24,7 @@ pub struct Commands {
     updates: usize,
 }
 
-/// Why updates or messages cannot be proved together.
+/// Why updates or messages cannot be proved, or not together.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CommandsError {
@@ -37,6 +38,24 @@ pub enum CommandsError {
         /// What was given.
         got: usize,
     },
+    /// For [`Proved`](super::Proved), not one update with a proof.
+    #[error("expected 1 account update with a proof, got {got}")]
+    Proofs {
+        /// How many have one.
+        got: usize,
+    },
+    /// An update with a proof, of an account without a key.
+    #[error("the account of an update with a proof has no verification key")]
+    NoKey,
+    /// A key that is none.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// A proof that is none.
+    #[error(transparent)]
+    Proof(#[from] ProofError),
+    /// The circuit that was proved has optional gates: such proofs verify, but not inside of circuits.
+    #[error("the proof is of a circuit with optional gates")]
+    OptionalGates,
 }
 
 /// What a proof of [`Commands`] is made from.
@@ -59,7 +78,10 @@ impl Commands {
 
 impl CommandsInput {
     /// The input of a circuit with room for `room` updates.
-    pub(super) fn new(
+    ///
+    /// # Errors
+    /// [`CommandsError::Count`].
+    pub fn new(
         chain: ChainId,
         height: Length,
         slot: Slot,
@@ -81,6 +103,56 @@ impl CommandsInput {
     }
 }
 
+/// Account updates of a block that have been added one after another.
+#[derive(Clone, Debug)]
+pub struct UpdatesVar {
+    /// From where they lead where.
+    pub segment: SegmentVar,
+    /// Each with whether it is there at all.
+    pub updates: Vec<(Boolean<Fp>, Updated)>,
+}
+
+impl UpdatesVar {
+    /// Adds `room` updates, any of which may be left out. What their proofs show, whoever calls this
+    /// must see to. `input` must be one for as many updates.
+    pub fn constrain<I>(
+        cs: &mut Cs<I>,
+        rules: &Rules,
+        room: usize,
+        input: impl Fn(&I) -> &CommandsInput + Clone + Send + Sync + 'static,
+    ) -> Self {
+        let era = rules.domain.era();
+        let given = input.clone();
+        let [chain, height, slot] = cs.witnesses(move |v| {
+            let CommandsInput { chain, height, slot, .. } = given(v.input());
+            [chain.field(), height.value(), slot.value()]
+        });
+        let [height, slot] = [height, slot].map(|x| U32Var::assert(cs, x));
+        let block = BlockVar::new(cs, &height, &slot, era);
+
+        let given = input.clone();
+        let before: StateVar =
+            witness(cs, era, &State::default(), move |input| &given(input).before);
+        let source = PointVar::of_state(cs, &before, &height, &slot);
+        let mut state = before;
+        let mut updates = Vec::with_capacity(room);
+        for index in 0..room {
+            let input = input.clone();
+            cs.region("update", |cs| {
+                let given = input.clone();
+                let is_active = Boolean::witness(cs, move |v| given(v.input()).updates[index].0);
+                let after = constrain(cs, rules, &block, &state, &is_active, move |i| {
+                    &input(i).updates[index].1
+                });
+                state = StateVar::select(cs, &is_active, &after.state, &state);
+                updates.push((is_active, after));
+            });
+        }
+        let target = PointVar::of_state(cs, &state, &height, &slot);
+        Self { segment: SegmentVar { chain: chain.into(), source, target }, updates }
+    }
+}
+
 impl Rule for Commands {
     type Input = CommandsInput;
 
@@ -89,39 +161,13 @@ impl Rule for Commands {
     }
 
     fn constrain(&self, cs: &mut StepBuilder<CommandsInput>, _: &[StepKey]) -> RuleStatement {
-        let era = self.rules.domain.era();
-        let [chain, height, slot] = cs.witnesses(|v| {
-            let CommandsInput { chain, height, slot, .. } = v.input().rule();
-            [chain.field(), height.value(), slot.value()]
+        let UpdatesVar { segment, updates } =
+            UpdatesVar::constrain(cs, &self.rules, self.updates, StepInput::rule);
+        cs.region("no proof", |cs| {
+            for (is_active, update) in &updates {
+                cs.assert_mul(is_active, &update.is_proved, Fp::ZERO);
+            }
         });
-        let [height, slot] = [height, slot].map(|x| U32Var::assert(cs, x));
-        let block = BlockVar::new(cs, &height, &slot, era);
-
-        let before: StateVar =
-            witness(cs, era, &State::default(), |input: &StepInput<CommandsInput>| {
-                &input.rule().before
-            });
-        let source = PointVar::of_state(cs, &before, &height, &slot);
-        let mut state = before;
-        for index in 0..self.updates {
-            state = cs.region("update", |cs| {
-                let is_active = Boolean::witness(cs, move |v| v.input().rule().updates[index].0);
-                let after = constrain(
-                    cs,
-                    &self.rules,
-                    &block,
-                    &state,
-                    &is_active,
-                    move |input: &StepInput<CommandsInput>| &input.rule().updates[index].1,
-                );
-                cs.region("no proof", |cs| {
-                    cs.assert_mul(&is_active, &after.is_proved, Fp::ZERO);
-                });
-                StateVar::select(cs, &is_active, &after.state, &state)
-            });
-        }
-        let target = PointVar::of_state(cs, &state, &height, &slot);
-        let segment = SegmentVar { chain: chain.into(), source, target };
         RuleStatement { app_state: vec![segment.digest(cs)], previous: vec![] }
     }
 }

@@ -7,7 +7,7 @@ use mina_ledger::{
     ledger::{Ledger, LedgerError, Location},
     logic::{LocalState, Observer, UpdateRecord},
     rollup::Hashed,
-    types::{Account, AccountId, Amount, Authorization, SignedAmount, ZkappCommand},
+    types::{Account, AccountId, Amount, Authorization, Proof, SignedAmount, ZkappCommand},
 };
 
 use super::{NewAccount, StackWitness, State, UpdateWitness};
@@ -20,6 +20,8 @@ pub struct RecordedUpdate {
     pub before: State,
     /// What the prover knows of the update.
     pub witness: UpdateWitness,
+    /// The proof that authorises it, if one does. Its key is that of the account before the update.
+    pub proof: Option<Proof>,
 }
 
 /// Records a command while the transaction logic applies it: everything up to the first update that
@@ -173,12 +175,13 @@ impl Observer for Recorder<'_> {
         let account = record.account_before.cloned();
         let is_new = account.is_none();
         let account = account.unwrap_or_else(|| Account::new(id, Amount::ZERO, ledger.era()));
-        let signature = match &record.update.authorization {
+        let (signature, proof) = match &record.update.authorization {
             // Without such a point no signature holds.
             Authorization::Signature(signature) => {
-                SignatureWitness::new(&body.public_key, *signature)
+                (SignatureWitness::new(&body.public_key, *signature), None)
             }
-            _ => None,
+            Authorization::Proof(proof) => (None, Some(proof.clone())),
+            Authorization::None => (None, None),
         };
         let witness = UpdateWitness {
             body: body.clone(),
@@ -193,7 +196,7 @@ impl Observer for Recorder<'_> {
         self.list_created(false);
         self.created = is_new.then_some((id, location));
         let before = self.state(record.local_before, root);
-        self.updates.push(RecordedUpdate { before, witness });
+        self.updates.push(RecordedUpdate { before, witness, proof });
         Ok(())
     }
 }

@@ -105,6 +105,10 @@ pub(super) struct Popped {
     pub(super) is_last: Boolean,
     /// Whether it has children.
     pub(super) has_children: Boolean,
+    /// The hash of its body.
+    pub(super) digest: Linear,
+    /// The hash of its children; zero if there are none.
+    pub(super) children: Linear,
     /// The token that its account owns.
     pub(super) owned_token: Linear,
     /// The token other than MINA that it may use.
@@ -126,6 +130,8 @@ impl Popped {
             pays: no.clone(),
             is_last: Boolean::constant(true),
             has_children: no,
+            digest: zero.clone(),
+            children: zero.clone(),
             owned_token,
             caller_id: TokenId::DEFAULT.0.into(),
             caller: zero.clone(),
@@ -164,12 +170,12 @@ pub(super) fn pop<I>(
     let full_commitment = is_start.select(cs, full, &before.full_commitment).into();
 
     // Else: the update is the first of those that come next.
-    let node = hash(cs, salt::UPDATE_NODE.state(), &[digest, known.children.clone()]);
+    let node = hash(cs, salt::UPDATE_NODE.state(), &[digest.clone(), known.children.clone()]);
     let cons = hash(cs, salt::UPDATE_CONS.state(), &[node.into(), known.rest.clone()]);
     let is_next = is_active.and(cs, &is_start.not());
     cs.assert_mul(is_next, before.calls.clone() - cons, zero);
     // The updates of a new command come after its fee payer, which has no children and no parent.
-    let children = cs.mul(is_start.not(), &known.children);
+    let children = Linear::from(cs.mul(is_start.not(), &known.children));
     let rest = Linear::from(is_start.select(cs, &known.forest, &known.rest));
     let token = TokenId::DEFAULT.0;
     let frame = Frame {
@@ -181,7 +187,7 @@ pub(super) fn pop<I>(
     let own = cs.mul(&body.parents_own_token, frame.caller.clone() - token);
     let caller_id = shared(cs, Linear::from(token) + inherited + own);
 
-    let no_children = cs.is_zero(children);
+    let no_children = cs.is_zero(&children);
     let no_rest = cs.is_zero(&rest);
     let no_stack = cs.is_zero(&before.call_stack);
 
@@ -190,7 +196,7 @@ pub(super) fn pop<I>(
     let down = Frame {
         caller: owned_token.clone(),
         caller_caller: caller_id.clone(),
-        calls: children.into(),
+        calls: children.clone(),
     };
     let pushed = frame.hash(cs);
     let pushed = hash(cs, salt::STACK_FRAME_CONS.state(), &[pushed, before.call_stack.clone()]);
@@ -215,6 +221,8 @@ pub(super) fn pop<I>(
         pays,
         is_last,
         has_children: no_children.not(),
+        digest,
+        children,
         owned_token,
         caller_id,
         caller: next.caller,

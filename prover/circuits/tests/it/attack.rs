@@ -307,7 +307,7 @@ impl Payer {
             stack,
             action: [Fp::ZERO; 3],
         };
-        Input { view: Default::default(), update: RecordedUpdate { before, witness } }
+        Input { view: Default::default(), update: RecordedUpdate { before, witness, proof: None } }
     }
 }
 
@@ -406,7 +406,8 @@ fn the_empty_leaf_is_no_account() {
         stack: StackWitness::default(),
         action: [Fp::ZERO; 3],
     };
-    let mut input = Input { view: Default::default(), update: RecordedUpdate { before, witness } };
+    let mut input =
+        Input { view: Default::default(), update: RecordedUpdate { before, witness, proof: None } };
     refused(&lab, &input, "account");
     // As a new one it pays for itself.
     input.update.before.excess += Fp::from(FEE.get());

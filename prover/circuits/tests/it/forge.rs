@@ -31,7 +31,7 @@ use zeko_circuits::{
 
 /// Forges a witness in all three ways. `freedom` is the dimension of the statement; of the free cells,
 /// the region, gate and column are given, and how many there are.
-fn forge<I>(lab: &Lab<Fp, I>, input: &I, freedom: usize, free: &[(&str, usize)]) {
+pub(crate) fn forge<I>(lab: &Lab<Fp, I>, input: &I, freedom: usize, free: &[(&str, usize)]) {
     let cells = lab.unnoticed_cells(input);
     let mut named = BTreeMap::<String, usize>::new();
     for (row, column) in &cells {
@@ -47,7 +47,7 @@ fn forge<I>(lab: &Lab<Fp, I>, input: &I, freedom: usize, free: &[(&str, usize)])
     lab.forge(input, freedom, &cells);
 }
 
-fn number<const BITS: usize, I>(
+pub(crate) fn number<const BITS: usize, I>(
     cs: &mut Cs<I>,
     x: impl Fn(&I) -> u64 + Send + Sync + 'static,
 ) -> UIntVar<BITS> {

@@ -26,7 +26,8 @@ const UPDATES: usize = 4;
 
 pub(crate) static ROLLUP: LazyLock<Rollup> = LazyLock::new(|| {
     let rules = Transfers::new(1).unwrap().rules;
-    Rollup::compile(&rules, Sizes { updates: UPDATES, messages: 2, accounts: 1 }, None).unwrap()
+    let sizes = Sizes { updates: UPDATES, proved: UPDATES, messages: 2, accounts: 1, payments: 1 };
+    Rollup::compile(&rules, sizes, None).unwrap()
 });
 
 pub(crate) fn prove(

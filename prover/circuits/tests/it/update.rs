@@ -96,6 +96,15 @@ fn vectors() -> (Domain, Vec<Case>) {
 
 /// The updates of a case and the state after all of them; `None` if no node lets the command through.
 pub(crate) fn record(case: &Case, domain: &Domain) -> Option<(Vec<RecordedUpdate>, Option<State>)> {
+    record_in(case, domain, case.view())
+}
+
+/// The same in another block.
+pub(crate) fn record_in(
+    case: &Case,
+    domain: &Domain,
+    view: &ProtocolStateView,
+) -> Option<(Vec<RecordedUpdate>, Option<State>)> {
     let era = domain.era();
     let mut ledger = case.ledger(era).unwrap();
     let command = case.command()?;
@@ -105,8 +114,8 @@ pub(crate) fn record(case: &Case, domain: &Domain) -> Option<(Vec<RecordedUpdate
     let context = Context {
         era,
         account_creation_fee: case.account_creation_fee(),
-        slot: case.view().global_slot_since_genesis,
-        view: case.view(),
+        slot: view.global_slot_since_genesis,
+        view,
         rule: None,
     };
     let outer = State { fees: Fp::from(7u64), accounts: Fp::from(8u64), ..State::default() };

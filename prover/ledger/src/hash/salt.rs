@@ -60,7 +60,7 @@ salts! {
 }
 
 /// The state that receipts of signed commands start from.
-pub(crate) fn legacy_receipt() -> &'static SaltedState {
+pub fn legacy_receipt() -> &'static SaltedState {
     static STATE: OnceBox<SaltedState> = OnceBox::new();
     STATE.get_or_init(|| Box::new(salted::<Fp, Legacy>("CodaReceiptUC")))
 }

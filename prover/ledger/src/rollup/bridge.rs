@@ -6,7 +6,9 @@ use alloc::{boxed::Box, vec::Vec};
 use mina_curves::{Fp, PallasConfig, PastaCurve};
 use once_cell::race::OnceBox;
 
-use super::{DepositAction, MessageReceipt, OutboxEntry, RefundReason, append_action};
+use super::{
+    DepositAction, MAX_MESSAGE_FIELDS, MessageReceipt, OutboxEntry, RefundReason, append_action,
+};
 use crate::{
     hash::push_actions,
     ledger::{Ledger, LedgerError, Location, Mask},
@@ -79,6 +81,15 @@ pub struct BridgeRule {
 }
 
 impl BridgeRule {
+    /// Whether the circuits know what becomes of an update. Of the bridge account they open one action of
+    /// an entry's length: an update with others fails, but that cannot be proved. Nodes refuse it.
+    pub fn is_provable(&self, body: &Body) -> bool {
+        let is_entry = |action: &Vec<Fp>| action.len() == MAX_MESSAGE_FIELDS;
+        body.public_key != bridge_public_key()
+            || body.actions.is_empty()
+            || matches!(body.actions.as_slice(), [action] if is_entry(action))
+    }
+
     fn is_withdrawal(&self, body: &Body) -> bool {
         let [action] = body.actions.as_slice() else { return false };
         let Some(OutboxEntry::Withdrawal { amount, .. }) = OutboxEntry::from_fields(action) else {

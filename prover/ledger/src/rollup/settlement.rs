@@ -21,7 +21,7 @@ use crate::{
 };
 
 pub use commit::{Commit, CommitOrder, Sequencer};
-pub use deploy::{ContractEvent, contract_permissions, deploy_updates};
+pub use deploy::{ContractEvent, DeployFunds, contract_permissions, deploy_updates};
 pub use deposit::Deposit;
 pub use payout::{MAX_PAYOUTS, Payment, Payout};
 

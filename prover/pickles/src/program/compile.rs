@@ -14,7 +14,7 @@ use kimchi::{
     CircuitCurve, ProverError, ProverIndex, VerifierIndex, ZK_ROWS,
     builder::{BuildError, BuiltCircuit, CircuitField},
 };
-use mina_curves::{PallasConfig, Point, VestaConfig};
+use mina_curves::{Fp, PallasConfig, Point, VestaConfig};
 use poly_commitment::Srs;
 use thiserror::Error;
 
@@ -243,10 +243,17 @@ fn compile_rule<R: Rule<Input: Debug>>(
     if expected != got {
         return Err(CompileError::Previous { rule: name, expected, got });
     }
-    let srs = Srs::<VestaConfig>::shared(1 << STEP_ROUNDS);
-    let index = prover_index(&step.circuit, &srs, cache)
+    let index = step_index(&step.circuit, cache)
         .map_err(|error| CompileError::Kimchi { circuit: name, error })?;
     Ok(Arc::new(CompiledRule { name, slots, step, index }))
+}
+
+/// Apart from [`compile_rule`], whose types are those of whoever asks: Kimchi is compiled once.
+fn step_index(
+    circuit: &BuiltCircuit<Fp>,
+    cache: Option<&KeyCache>,
+) -> Result<ProverIndex<VestaConfig>, ProverError> {
+    prover_index(circuit, &Srs::<VestaConfig>::shared(1 << STEP_ROUNDS), cache)
 }
 
 /// No point may be at infinity: it has no coordinates.

@@ -1,10 +1,9 @@
 //! Several proofs at once.
 
 use rand::{CryptoRng, RngCore};
-use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use rayon::prelude::*;
 
-use super::{Program, ProveError, ProvedStatement, RuleHandle};
+use super::{Program, ProveError, ProvedStatement, RuleHandle, seeded};
 use crate::{memory::free_memory, rule::Rule};
 
 /// Bytes that proving takes for each row of the larger domain, and for openings. Measured; see
@@ -32,11 +31,7 @@ impl Program {
     ) -> Vec<Result<ProvedStatement, ProveError>> {
         let at_once = self.proofs_at_once(rule);
         let mut results = Vec::with_capacity(jobs.len());
-        let mut jobs = jobs.into_iter().map(|job| {
-            let mut seed = [0; 32];
-            rng.fill_bytes(&mut seed);
-            (job, ChaCha20Rng::from_seed(seed))
-        });
+        let mut jobs = jobs.into_iter().map(|job| (job, seeded(rng)));
         loop {
             let some: Vec<_> = jobs.by_ref().take(at_once).collect();
             if some.is_empty() {

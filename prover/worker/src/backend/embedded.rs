@@ -12,7 +12,7 @@ use pickles::{ProveError, ProvedStatement, free_memory, verify};
 use rand::rngs::OsRng;
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 use tokio::sync::oneshot;
-use zeko_circuits::program::{RecordedInbox, Rollup};
+use zeko_circuits::program::{RecordedInbox, RecordedPayments, Rollup};
 
 use super::{Backend, BackendError, Limits};
 use crate::plan::{Job, JobInput, Rule, StatementHash};
@@ -78,20 +78,22 @@ impl Embedded {
 }
 
 fn memory(rollup: &Rollup, rule: Rule) -> u64 {
-    let Rollup { program, commands, inbox, merge, accounts, close, .. } = rollup;
+    let Rollup { program, commands, inbox, merge, accounts, close, proved, payment, .. } = rollup;
     match rule {
         Rule::Commands => program.proving_memory(*commands),
         Rule::Merge => program.proving_memory(*merge),
         Rule::Close => program.proving_memory(*close),
         Rule::Inbox => program.proving_memory(*inbox),
         Rule::Accounts => program.proving_memory(*accounts),
+        Rule::Proved => program.proving_memory(*proved),
+        Rule::Payment => program.proving_memory(*payment),
     }
 }
 
-/// How many proofs one of a rule rests on at most.
+/// How many proofs of the program one of a rule rests on at most.
 fn places(rule: Rule) -> usize {
     match rule {
-        Rule::Commands | Rule::Inbox => 0,
+        Rule::Commands | Rule::Inbox | Rule::Proved | Rule::Payment => 0,
         Rule::Accounts => 1,
         Rule::Merge | Rule::Close => 2,
     }
@@ -116,12 +118,26 @@ fn prove(
                 .map_err(|error| BackendError::Failed { reason: error.to_string() })?;
             program.prove_trusting(rollup.commands, input, &previous, &mut OsRng)
         }
+        JobInput::Proved { chain, height, slot, updates } => {
+            let (input, proof) = rollup
+                .proved_input(*chain, *height, *slot, updates.clone())
+                .map_err(|error| BackendError::Failed { reason: error.to_string() })?;
+            // It is a user's: whether it verifies is said here rather than after the proving.
+            program.prove(rollup.proved, input, &[Some(proof)], &mut OsRng)
+        }
         JobInput::Inbox { chain, height, slot, messages } => {
             let messages = RecordedInbox::clone(messages);
             let input = rollup
                 .inbox_input(*chain, *height, *slot, messages)
                 .map_err(|error| BackendError::Failed { reason: error.to_string() })?;
             program.prove_trusting(rollup.inbox, input, &previous, &mut OsRng)
+        }
+        JobInput::Payment { chain, height, slot, payments } => {
+            let payments = RecordedPayments::clone(payments);
+            let input = rollup
+                .payment_input(*chain, *height, *slot, payments)
+                .map_err(|error| BackendError::Failed { reason: error.to_string() })?;
+            program.prove_trusting(rollup.payment, input, &previous, &mut OsRng)
         }
         JobInput::Accounts(input) => {
             let (expected, got) = (rollup.sizes().accounts, input.places.len());

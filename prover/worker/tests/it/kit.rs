@@ -17,16 +17,17 @@ use mina_ledger::{
     Domain,
     hash::command_hashes,
     ledger::FullLedger,
-    logic::NoProofs,
+    logic::{NoProofs, ProofClaim, ProofVerifier},
     rollup::{
         BridgeParameters, ChainId, DataCommitment, DepositAction, OutboxEntry, bridge_account,
         bridge_id,
     },
-    signature::sign_zkapp_command,
+    signature::{sign_payload, sign_zkapp_command},
     types::{
-        Account, AccountId, AccountUpdate, Amount, Authorization, AuthorizationKind, Body,
-        CallForest, Era, FeePayer, FeePayerBody, Memo, Nonce, PrivateKey, PublicKey, Signature,
-        SignedAmount, Slot, VerificationKey, ZkappCommand,
+        Account, AccountId, AccountUpdate, Amount, AuthRequired, Authorization, AuthorizationKind,
+        Body, CallForest, Era, FeePayer, FeePayerBody, Memo, Nonce, Permissions, PrivateKey,
+        PublicKey, Signature, SignedAmount, SignedCommand, SignedCommandBody, SignedCommandPayload,
+        Slot, VerificationKey, ZkappCommand,
     },
 };
 use pickles::{Proof, ProofFile, ProvedStatement};
@@ -44,7 +45,11 @@ pub(crate) const MINA: u64 = 1_000_000_000;
 /// Updates of a proof.
 pub(crate) const ROOM: usize = 4;
 
-pub(crate) const SIZES: Sizes = Sizes { updates: ROOM, messages: 2, accounts: 1 };
+/// Updates of a proof that rests on one of theirs.
+pub(crate) const PROVED: usize = 5;
+
+pub(crate) const SIZES: Sizes =
+    Sizes { updates: ROOM, proved: PROVED, messages: 2, accounts: 1, payments: 2 };
 
 pub(crate) const ERA: Era = Era::Berkeley;
 
@@ -112,14 +117,22 @@ pub(crate) fn command_with(
     updates: Vec<Body>,
     proof: &Authorization,
 ) -> Command {
-    let updates = updates.into_iter().map(|body| {
-        let authorization = match body.authorization_kind {
-            AuthorizationKind::Signature => Authorization::Signature(Signature::DUMMY),
-            AuthorizationKind::Proof(_) => proof.clone(),
-            AuthorizationKind::None => Authorization::None,
-        };
-        AccountUpdate { body, authorization }
-    });
+    let updates = updates.into_iter().map(|body| authorised(body, proof));
+    command_of(from, nonce, fee, CallForest::flat(updates))
+}
+
+/// An update; if a proof authorises it, it has `proof`.
+pub(crate) fn authorised(body: Body, proof: &Authorization) -> AccountUpdate {
+    let authorization = match body.authorization_kind {
+        AuthorizationKind::Signature => Authorization::Signature(Signature::DUMMY),
+        AuthorizationKind::Proof(_) => proof.clone(),
+        AuthorizationKind::None => Authorization::None,
+    };
+    AccountUpdate { body, authorization }
+}
+
+/// A command of a forest.
+pub(crate) fn command_of(from: u64, nonce: u32, fee: u64, updates: CallForest) -> Command {
     let body = FeePayerBody {
         public_key: user(from),
         fee: Amount::new(fee),
@@ -128,7 +141,7 @@ pub(crate) fn command_with(
     };
     let mut command = ZkappCommand {
         fee_payer: FeePayer { body, authorization: Signature::DUMMY },
-        account_updates: CallForest::flat(updates),
+        account_updates: updates,
         memo: Memo::EMPTY,
     };
     let domain = Domain::default();
@@ -137,7 +150,7 @@ pub(crate) fn command_with(
     Command::Zkapp(command)
 }
 
-const FEE: u64 = MINA / 100;
+pub(crate) const FEE: u64 = MINA / 100;
 
 /// One update: that of the fee payer.
 pub(crate) fn nothing(from: u64, nonce: u32) -> Command {
@@ -149,6 +162,29 @@ pub(crate) fn transfer(from: u64, nonce: u32, to: u64, amount: u64) -> Command {
     let sender = change(AccountId::of(user(from)), SignedAmount::negative(amount.into()));
     let receiver = change(AccountId::of(user(to)), SignedAmount::positive(amount.into()));
     command(from, nonce, FEE, vec![sender, receiver])
+}
+
+/// A payment or delegation of user `from`.
+pub(crate) fn signed(from: u64, nonce: u32, body: SignedCommandBody) -> Command {
+    let payload = SignedCommandPayload {
+        fee: Amount::new(FEE),
+        fee_payer: user(from),
+        nonce: Nonce::new(nonce),
+        valid_until: Slot::MAX,
+        memo: Memo::EMPTY,
+        body,
+    };
+    let signature = sign_payload(&payload, &secret(from), &Domain::default()).unwrap();
+    Command::Signed(SignedCommand { payload, signature })
+}
+
+pub(crate) fn payment(from: u64, nonce: u32, to: u64, amount: u64) -> Command {
+    let body = SignedCommandBody::Payment { receiver: user(to), amount: amount.into() };
+    signed(from, nonce, body)
+}
+
+pub(crate) fn delegation(from: u64, nonce: u32, to: u64) -> Command {
+    signed(from, nonce, SignedCommandBody::Delegation { new_delegate: user(to) })
 }
 
 /// Three updates, the last one the bridge account's.
@@ -223,6 +259,11 @@ pub(crate) fn deposits() -> Vec<Fp> {
 
 /// What a batch after genesis did.
 pub(crate) fn record(batch: &Batch) -> Result<Trace, TraceError> {
+    record_with(batch, &NoProofs)
+}
+
+/// The same of a batch with proofs.
+pub(crate) fn record_with(batch: &Batch, proofs: &dyn ProofVerifier) -> Result<Trace, TraceError> {
     let (mut ledger, state) = genesis();
     let inbox = (state.inbox, deposits());
     let traced = Trace::record(
@@ -232,7 +273,7 @@ pub(crate) fn record(batch: &Batch) -> Result<Trace, TraceError> {
         data(batch),
         &parameters(),
         &inbox,
-        &NoProofs,
+        proofs,
         SIZES,
     );
     traced.map(|(trace, _)| trace)
@@ -273,6 +314,13 @@ static SAMPLE: LazyLock<(pickles::VerificationKey, Vec<Fp>, Proof)> = LazyLock::
     ProofFile::parse(&json).unwrap().decode().unwrap()
 });
 
+/// A proof that claims optional gates, as an update has it.
+pub(crate) fn proof_of_optional_gates() -> mina_ledger::types::Proof {
+    let mut proof = SAMPLE.2.clone();
+    proof.state.plonk.flags.xor = true;
+    mina_ledger::types::Proof(pickles::account_update_proof_bytes(&proof).into())
+}
+
 /// A key that an account may have.
 pub(crate) fn verification_key() -> VerificationKey {
     VerificationKey::from_bytes(&SAMPLE.0.to_bytes()).unwrap()
@@ -283,11 +331,31 @@ pub(crate) fn sample_proof() -> mina_ledger::types::Proof {
     mina_ledger::types::Proof(pickles::account_update_proof_bytes(&SAMPLE.2).into())
 }
 
+/// Takes every proof for good.
+pub(crate) struct Anything;
+
+impl ProofVerifier for Anything {
+    fn verify(&self, _: &[ProofClaim<'_>]) -> Result<(), usize> {
+        Ok(())
+    }
+}
+
+/// Two updates: the fee payer's, and one that gives its account a key and leaves the state to proofs.
+pub(crate) fn deploy(from: u64, nonce: u32, key: VerificationKey) -> Command {
+    let mut sets = change(AccountId::of(user(from)), SignedAmount::ZERO);
+    sets.authorization_kind = AuthorizationKind::Signature;
+    sets.use_full_commitment = true;
+    sets.update.verification_key = Some(key);
+    let permissions = Permissions::user_default(ERA);
+    sets.update.permissions = Some(Permissions { edit_state: AuthRequired::Proof, ..permissions });
+    command(from, nonce, FEE, vec![sets])
+}
+
 /// Bytes of memory that a proof takes here.
 pub(crate) fn memory(rule: Rule) -> u64 {
     match rule {
-        Rule::Commands => 40,
-        Rule::Merge | Rule::Close | Rule::Inbox | Rule::Accounts => 15,
+        Rule::Commands | Rule::Proved => 40,
+        Rule::Merge | Rule::Close | Rule::Inbox | Rule::Accounts | Rule::Payment => 15,
     }
 }
 

@@ -4,25 +4,24 @@ use std::collections::BTreeMap;
 
 use mina_ledger::{
     ledger::{FullLedger, Ledger},
-    logic::{NoProofs, ProofClaim, ProofVerifier},
-    rollup::{DataCommitment, Hashed, OutboxEntry},
-    signature::sign_payload,
+    logic::NoProofs,
+    rollup::{Hashed, OutboxEntry},
     types::{
-        AccountId, Amount, Authorization, AuthorizationKind, Length, Memo, PrivateKey,
-        SignedAmount, SignedCommand, SignedCommandBody, SignedCommandPayload, Slot,
+        AccountId, Authorization, AuthorizationKind, CallForest, Length, Proof, SignedAmount, Slot,
     },
 };
 use zeko_circuits::{
-    program::{Creations, Merge, Segment},
+    program::{CommandsError, Creations, Merge, Segment, Sizes},
     update::State,
 };
 use zeko_derive::{Batch, Command, ExecuteError, Item, batch_accounts};
 use zeko_worker::{JobInput, Plan, PlanError, Rule, StatementHash, Trace, TraceError, TracedPart};
 
 use crate::kit::{
-    Happens, MINA, ROOM, SIZES, accounts, build, change, command, command_with, data, deposit,
-    first, genesis, mixed, nothing, parameters, plan_of, record, sample_proof, transfer, user,
-    verification_key, withdrawal,
+    Anything, Happens, MINA, PROVED, ROOM, SIZES, accounts, build, change, command, command_of,
+    command_with, data, delegation, deploy, deposit, deposits, first, genesis, mixed, nothing,
+    parameters, payment, plan_of, proof_of_optional_gates, record, record_with, sample_proof,
+    transfer, user, verification_key, withdrawal,
 };
 
 /// Checks everything that a plan says against the batch, and returns how many updates each segment
@@ -56,20 +55,25 @@ fn check(batch: &Batch, trace: &Trace, plan: &Plan) -> Vec<usize> {
     let mut updates = trace.blocks.iter().flat_map(|block| {
         let updates = block.parts.iter().filter_map(|part| match part {
             TracedPart::Commands { updates, .. } => Some(updates),
-            TracedPart::Messages(_) => None,
+            TracedPart::Messages(_) | TracedPart::Payments(_) => None,
         });
         updates.flatten().map(move |update| (block.height, block.slot, update.before))
     });
     // What is shown of new accounts so far.
     let mut creations: Option<(StatementHash, Creations)> = None;
-    let mut messages = 0;
+    let (mut messages, mut payments) = (0, 0);
     for job in plan.jobs() {
         used.extend(&job.previous);
         let before: Vec<_> =
             job.previous.iter().filter_map(|hash| proved.get(hash).copied()).collect();
         let segment = match &job.input {
-            JobInput::Commands { height, slot, updates: own, .. } => {
-                assert!((1..=ROOM).contains(&own.len()));
+            JobInput::Commands { height, slot, updates: own, .. }
+            | JobInput::Proved { height, slot, updates: own, .. } => {
+                let is_proved = job.rule() == Rule::Proved;
+                let room = if is_proved { trace.sizes.proved } else { ROOM };
+                assert!((1..=room).contains(&own.len()));
+                let proofs = own.iter().filter(|update| update.is_proved()).count();
+                assert_eq!(proofs, usize::from(is_proved));
                 for update in own {
                     assert_eq!(updates.next(), Some((*height, *slot, update.before)));
                 }
@@ -79,6 +83,12 @@ fn check(batch: &Batch, trace: &Trace, plan: &Plan) -> Vec<usize> {
             JobInput::Inbox { messages: own, .. } => {
                 assert!((1..=SIZES.messages).contains(&own.messages.len()));
                 messages += own.messages.len();
+                sizes.push(0);
+                segment_of(trace, job.statement, own.before)
+            }
+            JobInput::Payment { payments: own, .. } => {
+                assert!((1..=SIZES.payments).contains(&own.payments.len()));
+                payments += own.payments.len();
                 sizes.push(0);
                 segment_of(trace, job.statement, own.before)
             }
@@ -118,6 +128,8 @@ fn check(batch: &Batch, trace: &Trace, plan: &Plan) -> Vec<usize> {
     assert!(used.iter().eq(proved.keys()), "every proof but the last is used once");
     assert_eq!(plan.jobs().len(), 2 * sizes.len() + entries.div_ceil(SIZES.accounts));
     let consumed = batch.blocks.iter().flat_map(|block| &block.items);
+    let is_signed = |item: &&Item| matches!(item, Item::Command(Command::Signed(_), _));
+    assert_eq!(payments, consumed.clone().filter(is_signed).count());
     assert_eq!(messages, consumed.filter(|item| !matches!(item, Item::Command(..))).count());
     sizes
 }
@@ -131,6 +143,7 @@ fn states(trace: &Trace) -> Vec<(Length, Slot, State)> {
                 updates.iter().map(|update| update.before).chain([**end]).collect()
             }
             TracedPart::Messages(inbox) => vec![inbox.before, inbox.after],
+            TracedPart::Payments(payments) => vec![payments.before, payments.after],
         };
         states.into_iter().map(move |state| (block.height, block.slot, state))
     });
@@ -279,32 +292,81 @@ fn refused(ledger: &mut FullLedger, batch: &Batch) -> TraceError {
 }
 
 #[test]
-fn what_has_no_rule_is_refused() {
-    let (mut ledger, state) = genesis();
-    let batch = |blocks: &[(u32, Vec<Command>)]| build(&mut genesis().0, state, blocks).0;
-    let payload = SignedCommandPayload {
-        fee: Amount::new(MINA),
-        fee_payer: user(0),
-        nonce: Default::default(),
-        valid_until: Slot::MAX,
-        memo: Memo::EMPTY,
-        body: SignedCommandBody::Payment { receiver: user(1), amount: Amount::new(MINA) },
-    };
-    let key = PrivateKey::new(mina_curves::Fq::from(500u64)).unwrap();
-    let signature = sign_payload(&payload, &key, &parameters().domain).unwrap();
-    let payment = Command::Signed(SignedCommand { payload, signature });
-    let what = "signed payments and delegations";
-    assert_eq!(
-        refused(&mut ledger, &batch(&[(5, vec![]), (5, vec![payment])])),
-        TraceError::Unsupported { block: 1, what }
-    );
-
+fn what_has_no_plan_is_refused() {
     // Nothing.
     let (_, trace) = first(&[(5, vec![]), (6, vec![])]);
     assert_eq!(Plan::new(&trace, &mut accounts()).err(), Some(PlanError::Empty));
     let (_, mut trace) = first(&[(5, nothings(1))]);
     trace.sizes.accounts = 0;
     assert_eq!(Plan::new(&trace, &mut accounts()).err(), Some(PlanError::NoRoom));
+    trace.sizes = Sizes { payments: 0, ..SIZES };
+    assert_eq!(Plan::new(&trace, &mut accounts()).err(), Some(PlanError::NoRoom));
+}
+
+/// Payments and delegations have proofs of their own, in the order of the block.
+#[test]
+fn payments_and_delegations() {
+    let message = |to, amount| Happens::Message(Ok(deposit(to, amount)));
+    let paid = |from, nonce, to, amount| Happens::Command(payment(from, nonce, to, amount));
+    let blocks = vec![
+        // More than a proof has room for: to a new account, to one that it does not suffice for,
+        // and to itself.
+        (5, vec![paid(0, 0, 60, MINA), paid(0, 1, 61, 1), paid(1, 0, 1, MINA)]),
+        (
+            6,
+            vec![
+                Happens::Command(nothing(0, 2)),
+                Happens::Command(delegation(0, 3, 60)),
+                message(70, 3 * MINA),
+                Happens::Command(delegation(0, 4, 62)),
+                paid(2, 0, 70, MINA),
+                Happens::Command(transfer(2, 1, 0, MINA)),
+            ],
+        ),
+        (7, vec![paid(2, 2, 0, MINA)]),
+    ];
+    let (batch, trace) = mixed(blocks);
+    let mut set = accounts();
+    let plan = Plan::new(&trace, &mut set).unwrap();
+    assert_eq!(check(&batch, &trace, &plan), [0, 0, 1, 0, 0, 0, 3, 0]);
+    let counts: Vec<usize> = plan
+        .jobs()
+        .iter()
+        .filter_map(|job| match &job.input {
+            JobInput::Payment { payments, .. } => Some(payments.payments.len()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(counts, [2, 1, 1, 2, 1]);
+    let reverted: Vec<bool> = trace.entries.iter().map(|entry| entry.reverts).collect();
+    assert_eq!(reverted, [false, true, false, true]);
+    assert_eq!(set.len(), accounts().len() + 2);
+    assert_eq!(plan.statement().target.root.accounts, set.root());
+
+    // The accounts that the batch names are all that it takes, also those that are not there.
+    let (mut full, state) = genesis();
+    let named = batch_accounts(&batch);
+    let mut sparse = mina_ledger::ledger::SparseLedger::of(&mut full, &named).unwrap();
+    let (data, parameters, inbox) = (data(&batch), parameters(), (state.inbox, deposits()));
+    let same =
+        Trace::record(&mut sparse, &state, &batch, data, &parameters, &inbox, &NoProofs, SIZES);
+    let (same, _) = same.unwrap();
+    let paths = |trace: &Trace| -> Vec<_> {
+        let parts = trace.blocks.iter().flat_map(|block| &block.parts);
+        let payments = parts.filter_map(|part| match part {
+            TracedPart::Payments(recorded) => Some(recorded.payments.clone()),
+            _ => None,
+        });
+        payments.flatten().map(|payment| [payment.payer.path, payment.receiver.path]).collect()
+    };
+    assert_eq!(paths(&same), paths(&trace));
+    let statements = |plan: &Plan| -> Vec<_> { plan.jobs().iter().map(|j| j.statement).collect() };
+    assert_eq!(statements(&plan_of(&same)), statements(&plan));
+
+    // Payments alone, of whom one receives the fees.
+    let (batch, trace) = first(&[(5, vec![payment(0, 0, 4, MINA)])]);
+    assert_eq!(trace.fee_account.account.public_key, user(4));
+    assert_eq!(check(&batch, &trace, &plan_of(&trace)), [0]);
 }
 
 fn opening(from: u64, nonce: u32, new: u64, amount: u64) -> Command {
@@ -351,38 +413,69 @@ fn messages_and_new_accounts() {
     assert_eq!(set.root(), root);
 }
 
-/// An account gets a key, and an update of it has a proof, which the verifier here takes for good.
+/// A command with updates around one with a proof, which the verifier here takes for good.
+fn call_with(nonce: u32, before: usize, after: usize, proof: &Proof) -> Command {
+    let plain = change(AccountId::of(user(0)), SignedAmount::ZERO);
+    let mut proved = plain.clone();
+    proved.authorization_kind = AuthorizationKind::Proof(verification_key().hash());
+    let mut updates = vec![plain.clone(); before];
+    updates.push(proved);
+    updates.extend(vec![plain; after]);
+    command_with(0, nonce, MINA / 100, updates, &Authorization::Proof(proof.clone()))
+}
+
+/// Updates with proofs are proved with their neighbours, in as few segments as can be.
 #[test]
-fn updates_with_proofs_have_no_rule() {
-    struct Anything;
-    impl ProofVerifier for Anything {
-        fn verify(&self, _: &[ProofClaim<'_>]) -> Result<(), usize> {
-            Ok(())
-        }
-    }
-    let (mut ledger, state) = genesis();
-    let key = verification_key();
-    let proved = AuthorizationKind::Proof(key.hash());
-    let mut sets = change(AccountId::of(user(0)), SignedAmount::ZERO);
-    sets.authorization_kind = AuthorizationKind::Signature;
-    sets.use_full_commitment = true;
-    sets.update.verification_key = Some(key);
-    let mut uses = change(AccountId::of(user(0)), SignedAmount::ZERO);
-    uses.authorization_kind = proved;
-    let proof = Authorization::Proof(sample_proof());
-    let with_proof = command_with(0, 0, MINA, vec![sets, uses], &proof);
-    let (batch, _) = build(&mut genesis().0, state, &[(5, nothings(0)), (5, vec![with_proof])]);
-    let inbox = (state.inbox, vec![]);
-    let root = ledger.root().unwrap();
-    let (data, parameters) = (DataCommitment::default(), parameters());
-    let traced =
-        Trace::record(&mut ledger, &state, &batch, data, &parameters, &inbox, &Anything, SIZES);
-    let unsupported = TraceError::Unsupported { block: 1, what: "updates with proofs" };
-    assert_eq!(traced.map(|_| ()), Err(unsupported));
-    assert_eq!(ledger.root().unwrap(), root, "as it was");
-    let traced =
-        Trace::record(&mut ledger, &state, &batch, data, &parameters, &inbox, &NoProofs, SIZES);
-    assert!(matches!(traced, Err(TraceError::Execute(ExecuteError::Authorization { .. }))));
+fn updates_with_proofs() {
+    let deploy = || deploy(0, 0, verification_key());
+    let call = |nonce, before, after| call_with(nonce, before, after, &sample_proof());
+    let (state, block) = (genesis().1, |commands| vec![(5, commands)]);
+    let shape = |blocks: &[(u32, Vec<Command>)], proved: usize| -> Vec<(Rule, usize)> {
+        let (batch, _) = build(&mut genesis().0, state, blocks);
+        let mut trace = record_with(&batch, &Anything).unwrap();
+        trace.sizes.proved = proved;
+        let plan = plan_of(&trace);
+        let sizes = check(&batch, &trace, &plan);
+        let rules = plan.jobs().iter().map(|job| job.rule());
+        rules.filter(|rule| matches!(rule, Rule::Commands | Rule::Proved)).zip(sizes).collect()
+    };
+    use Rule::{Commands, Proved};
+    let one = block(vec![deploy(), call(1, 0, 0)]);
+    assert_eq!(shape(&one, PROVED), [(Proved, 4)]);
+    assert_eq!(shape(&one, 2), [(Commands, 3), (Proved, 1)]);
+    // What comes behind it goes along, as far as there is room.
+    let more = block(vec![deploy(), call(1, 0, 2)]);
+    assert_eq!(shape(&more, PROVED), [(Proved, 5), (Commands, 1)]);
+    // One proof each.
+    let two = block(vec![deploy(), call(1, 2, 0), call(2, 0, 0)]);
+    assert_eq!(shape(&two, PROVED), [(Commands, 4), (Proved, 3), (Proved, 1)]);
+    let blocks = vec![(5, vec![deploy()]), (6, vec![call(1, 0, 0)]), (6, vec![call(2, 0, 1)])];
+    assert_eq!(shape(&blocks, PROVED), [(Commands, 2), (Proved, 2), (Proved, 3)]);
+
+    // A proof that only the verifier here can read; behind a failure, nobody looks at it.
+    let garbled = Proof(b"()".as_slice().into());
+    let with = |commands| build(&mut genesis().0, state, &[(5, vec![]), (5, commands)]).0;
+    let batch = with(vec![deploy(), call_with(1, 0, 0, &garbled)]);
+    let error = record_with(&batch, &Anything).unwrap_err();
+    assert!(matches!(error, TraceError::Proof { block: 1, source: CommandsError::Proof(_) }));
+    let error = record_with(&batch, &NoProofs).unwrap_err();
+    assert!(matches!(error, TraceError::Execute(ExecuteError::Authorization { .. })));
+    let Command::Zkapp(fails) = transfer(0, 1, 1, 1_000 * MINA) else { panic!("a zkApp command") };
+    let Command::Zkapp(reads) = call_with(1, 0, 0, &garbled) else { panic!("one, too") };
+    let updates = fails.account_updates.updates().chain(reads.account_updates.updates()).cloned();
+    let batch = with(vec![deploy(), command_of(0, 1, MINA / 100, CallForest::flat(updates))]);
+    let plan = plan_of(&record_with(&batch, &Anything).unwrap());
+    assert!(plan.jobs().iter().all(|job| job.rule() != Proved));
+}
+
+/// A proof of a circuit with optional gates verifies, but not inside of circuits.
+#[test]
+fn proofs_of_optional_gates_are_refused() {
+    let call = call_with(1, 0, 0, &proof_of_optional_gates());
+    let blocks = [(5, vec![deploy(0, 0, verification_key()), call])];
+    let (batch, _) = build(&mut genesis().0, genesis().1, &blocks);
+    let error = record_with(&batch, &Anything).unwrap_err();
+    assert_eq!(error, TraceError::Proof { block: 0, source: CommandsError::OptionalGates });
 }
 
 #[test]

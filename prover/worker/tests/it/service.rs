@@ -14,8 +14,8 @@ use zeko_worker::{
 };
 
 use crate::kit::{
-    Counting, MINA, Shared, config, first, nothing, plan, plan_of, proof_of, start, start_with,
-    stop, transfer,
+    Counting, Happens, MINA, Shared, config, deposit, first, mixed, nothing, payment, plan,
+    plan_of, proof_of, start, start_with, stop, transfer,
 };
 
 #[tokio::test]
@@ -41,6 +41,31 @@ async fn a_batch_is_proved() {
     assert_eq!(proved.last(), Some(&(root, Rule::Close)));
     assert_eq!(worker.handle().status(), WorkerStatus::default());
     assert!(worker.handle().reasons().is_empty());
+    stop(worker).await;
+}
+
+/// A rule whose number is not its place among the rules was once never given out.
+#[tokio::test]
+async fn jobs_of_every_rule_are_given_out() {
+    let blocks = vec![(
+        5,
+        vec![
+            Happens::Message(Ok(deposit(70, 3 * MINA))),
+            Happens::Command(nothing(0, 0)),
+            Happens::Command(payment(0, 1, 1, MINA)),
+        ],
+    )];
+    let plan = plan_of(&mixed(blocks).1);
+    let root = plan.root();
+    let dir = tempdir().unwrap();
+    let (worker, backend) = start(dir.path(), Counting::free()).await;
+    let batch = worker.handle().submit(plan).await.unwrap();
+    assert_eq!(*batch.proof().await.unwrap(), proof_of(root));
+    let proved: BTreeSet<Rule> =
+        backend.proved.lock().unwrap().iter().map(|(_, rule)| *rule).collect();
+    let rules =
+        [Rule::Commands, Rule::Merge, Rule::Close, Rule::Inbox, Rule::Accounts, Rule::Payment];
+    assert_eq!(proved, BTreeSet::from(rules));
     stop(worker).await;
 }
 

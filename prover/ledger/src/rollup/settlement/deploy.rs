@@ -66,16 +66,29 @@ pub fn contract_permissions(era: Era) -> Permissions {
     }
 }
 
-/// The two updates that set up a rollup account which does not exist yet: `payer` pays for its
-/// creation, and it gets its key, its permissions and its state. Both are to be signed.
+/// What a deployment takes out of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeployFunds {
+    /// Who pays.
+    pub payer: PublicKey,
+    /// What creating the rollup account costs.
+    pub creation_fee: Amount,
+    /// What the rollup account begins with: what the accounts of the L2's genesis hold, so that all of
+    /// it can be withdrawn.
+    pub vault: Amount,
+}
+
+/// The two updates that set up a rollup account which does not exist yet: it gets its key, its
+/// permissions and its state. Both are to be signed. `None` for more MINA than there is.
 pub fn deploy_updates(
     account: PublicKey,
     key: VerificationKey,
     state: &ContractState,
     committee: &Committee,
-    (payer, creation_fee): (PublicKey, Amount),
+    funds: &DeployFunds,
     parameters: &SettlementParameters,
-) -> [AccountUpdate; 2] {
+) -> Option<[AccountUpdate; 2]> {
+    let DeployFunds { payer, creation_fee, vault } = *funds;
     let era = parameters.domain.era();
     let signed = |id| {
         let mut body = Body::new(id, era);
@@ -84,8 +97,9 @@ pub fn deploy_updates(
         body
     };
     let mut funding = signed(AccountId::of(payer));
-    funding.balance_change = SignedAmount::negative(creation_fee);
+    funding.balance_change = SignedAmount::negative(creation_fee.checked_add(vault)?);
     let mut deploy = signed(AccountId::of(account));
+    deploy.balance_change = SignedAmount::positive(vault);
     deploy.preconditions.account.is_new = Some(true);
     deploy.update.verification_key = Some(key);
     deploy.update.permissions = Some(contract_permissions(era));
@@ -97,8 +111,6 @@ pub fn deploy_updates(
         ContractEvent::Committee(committee),
     ];
     deploy.events = events.iter().flat_map(ContractEvent::to_events).collect();
-    [funding, deploy].map(|body| AccountUpdate {
-        body,
-        authorization: Authorization::Signature(Signature::DUMMY),
-    })
+    let authorization = Authorization::Signature(Signature::DUMMY);
+    Some([funding, deploy].map(|body| AccountUpdate { body, authorization: authorization.clone() }))
 }

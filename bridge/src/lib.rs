@@ -1,0 +1,36 @@
+//! Settlement on Mina.
+//!
+//! The L1 is known by two URLs only: Mina's GraphQL and the archive API.
+//!
+//! - [`L1Client`] asks them; [`L1Watcher`] follows the chain, the contract's state and the inbox;
+//! - [`ContractProver`] makes the proofs of the contract's updates, one after another;
+//! - [`deploy()`] and [`verify_deployment`] set up the rollup account and look at one;
+//! - [`Deposits`] prepares deposits that a wallet only signs;
+//! - [`Settler`] commits batches and pays what the L1 owes.
+
+mod client;
+mod command;
+mod deploy;
+mod deposit;
+mod prover;
+mod settler;
+mod view;
+mod watcher;
+
+pub use client::{
+    ArchivedActions, ArchivedEvent, L1Account, L1Block, L1Client, L1Command, L1Config, L1Error,
+    L1Snapshot, L1Zkapp,
+};
+pub use command::{Payer, sign, unsigned};
+pub use deploy::{
+    DeployError, Deployed, Deployment, Difference, ExpectedDeployment, deploy, first_root,
+    verify_deployment,
+};
+pub use deposit::{DepositError, DepositRequest, Deposits, DepositsConfig};
+pub use prover::{ContractProver, FoldSizes, ProverError};
+pub use settler::{
+    BatchStatus, CertifiedBatch, Fees, HandInError, Settler, SettlerConfig, SettlerError,
+    SettlerHandle, SettlerStatus, Stage,
+};
+pub use view::{ConfirmedInbox, L1View, Message};
+pub use watcher::{L1Watcher, WatcherConfig, WatcherError};

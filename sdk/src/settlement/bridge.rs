@@ -1,0 +1,61 @@
+//! The L1, for the sequencer.
+
+use std::sync::Arc;
+
+use futures_util::{FutureExt, future::BoxFuture};
+use mina_curves::Fp;
+use mina_ledger::{
+    hash::constants::EMPTY_ACTION_STATE,
+    rollup::{DepositAction, Message},
+    types::{SlotSpan, ZkappCommand},
+};
+use tokio::sync::watch;
+use zeko_bridge::{Deposits, L1View};
+use zeko_sequencer::{Bridge, DepositRequest};
+
+/// What the sequencer asks of the L1.
+#[derive(Debug)]
+pub(super) struct L1Bridge {
+    pub(super) view: watch::Receiver<Arc<L1View>>,
+    /// Blocks on top of a message's before it is consumed.
+    pub(super) depth: u32,
+    pub(super) deposits: Deposits,
+    /// For how long a deposit's command may wait for a block.
+    pub(super) longest: SlotSpan,
+}
+
+/// The messages behind a prefix; none if there is no such prefix.
+fn behind(messages: &[zeko_bridge::Message], prefix: Fp) -> &[zeko_bridge::Message] {
+    let place = match messages.iter().rposition(|message| message.after == prefix) {
+        Some(place) => Some(place + 1),
+        None => (prefix == EMPTY_ACTION_STATE).then_some(0),
+    };
+    place.and_then(|place| messages.get(place..)).unwrap_or_default()
+}
+
+impl Bridge for L1Bridge {
+    fn messages(&self, prefix: Fp, limit: usize) -> Vec<Message> {
+        let inbox = self.view.borrow().confirmed(self.depth);
+        let message = |message: &zeko_bridge::Message| {
+            message.deposit.map_or(Message::Unopened(message.action_hash), Message::Deposit)
+        };
+        behind(inbox.messages(), prefix).iter().take(limit).map(message).collect()
+    }
+
+    fn waiting(&self, prefix: Fp) -> Vec<DepositAction> {
+        let view = self.view.borrow();
+        behind(view.inbox(), prefix).iter().filter_map(|message| message.deposit).collect()
+    }
+
+    fn prepare_deposit(
+        &self,
+        request: DepositRequest,
+    ) -> BoxFuture<'_, Result<ZkappCommand, String>> {
+        let DepositRequest { sender, recipient, amount, fee, nonce } = request;
+        let valid_for = self.longest;
+        let request =
+            zeko_bridge::DepositRequest { sender, recipient, amount, fee, nonce, valid_for };
+        async move { self.deposits.prepare(&request).await.map_err(|error| error.to_string()) }
+            .boxed()
+    }
+}

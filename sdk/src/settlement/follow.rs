@@ -1,0 +1,178 @@
+//! What the L1 means for the sequencer: how far its batches have come, whether the next one should
+//! wait, and which blocks have to be undone.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use mina_curves::Fp;
+use mina_ledger::{hash::constants::EMPTY_ACTION_STATE, types::Length};
+use pickles::ProvedStatement;
+use tokio::sync::{mpsc, watch};
+use zeko_bridge::{HandInError, L1View, SettlerHandle, SettlerStatus, Stage as Settling};
+use zeko_sequencer::{
+    BatchRecord, SequencerHandle, Stage,
+    graphql::{BlockSelector, MinaNode},
+};
+use zeko_worker::{BatchError, BatchHandle, WorkerHandle};
+
+use super::{SettlementError, UnderWay};
+use crate::publisher::same_blocks;
+
+pub(super) struct Follow {
+    pub(super) sequencer: SequencerHandle,
+    pub(super) settler: SettlerHandle,
+    pub(super) worker: WorkerHandle,
+    pub(super) view: watch::Receiver<Arc<L1View>>,
+    pub(super) batches: Arc<Mutex<BTreeMap<u64, UnderWay>>>,
+    /// Batches that may be closed and not settled, before the next one waits.
+    pub(super) ahead: usize,
+}
+
+type Proof = (BatchRecord, Result<Arc<ProvedStatement>, BatchError>);
+
+impl Follow {
+    pub(super) async fn run(
+        mut self,
+        mut under_way: mpsc::UnboundedReceiver<(BatchRecord, BatchHandle)>,
+    ) -> Result<(), SettlementError> {
+        let mut proofs = FuturesUnordered::new();
+        let mut status = self.settler.status();
+        loop {
+            tokio::select! {
+                batch = under_way.recv() => {
+                    let Some((record, proof)) = batch else { return Ok(()) };
+                    proofs.push(async move { (record, proof.proof().await) });
+                }
+                Some(proof) = proofs.next() => self.proved(proof).await?,
+                changed = status.changed() => {
+                    // The settler says why when it is joined.
+                    if changed.is_err() {
+                        return Ok(());
+                    }
+                    let now = Arc::clone(&status.borrow_and_update());
+                    self.note(&now).await?;
+                }
+                changed = self.view.changed() => {
+                    if changed.is_err() {
+                        return Ok(());
+                    }
+                    self.follow_inbox().await?;
+                }
+            }
+        }
+    }
+
+    fn batches(&self) -> MutexGuard<'_, BTreeMap<u64, UnderWay>> {
+        self.batches.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The record of a batch, if it is still of this generation.
+    fn record(&self, number: u64, generation: u32) -> Option<BatchRecord> {
+        let record = self.sequencer.batches(number, 1).into_iter().next()?;
+        (record.number == number && record.generation == generation).then_some(record)
+    }
+
+    async fn proved(&self, (record, proof): Proof) -> Result<(), SettlementError> {
+        let batch = record.number;
+        let proof = match proof {
+            Ok(proof) => proof,
+            // It has been replaced; or the worker says why when it is joined.
+            Err(BatchError::Cancelled | BatchError::Stopped) => return Ok(()),
+            Err(error) => return Err(SettlementError::Proof { batch, error }),
+        };
+        if let Some(now) = self.record(batch, record.generation)
+            && same_blocks(&now, &record)
+            && now.stage < Stage::Proved
+        {
+            let proved = BatchRecord { stage: Stage::Proved, ..now.clone() };
+            self.sequencer.replace_batch(&now, &proved)?;
+            tracing::info!(batch, "proved");
+        }
+        match self.settler.proved(ProvedStatement::clone(&proof)).await {
+            // Replaced in the meantime.
+            Ok(()) | Err(HandInError::Unknown) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Notes where batches are, and undoes those that can no longer be committed.
+    async fn note(&self, status: &SettlerStatus) -> Result<(), SettlementError> {
+        let mut unsettled = 0;
+        for (number, batch) in &status.batches {
+            let (stage, hash) = match batch.stage {
+                Settling::Included { .. } => (Some(Stage::Committed), None),
+                Settling::Final => (Some(Stage::Final), None),
+                Settling::Submitted { hash } => (None, Some(hash.to_base58())),
+                _ => (None, None),
+            };
+            let is_settled = stage.is_some();
+            unsettled += usize::from(!is_settled);
+            let Some(record) = self.record(*number, batch.generation) else { continue };
+            if batch.stage == Settling::Missed {
+                tracing::warn!(batch = number, "missed its slots: it is built again");
+                self.roll_back(record.first_height).await?;
+                return Ok(());
+            }
+            // A rollback of the L1 can undo a commit, not the proof.
+            let stage = stage.unwrap_or(record.stage.min(Stage::Proved));
+            let settled_by = hash.or_else(|| record.settled_by.clone());
+            let noted = BatchRecord { stage, settled_by, ..record.clone() };
+            if noted != record && self.sequencer.replace_batch(&record, &noted)? {
+                tracing::info!(batch = number, ?stage, "settlement");
+            }
+            if stage == Stage::Final {
+                let done = self.batches().get_mut(number).and_then(|batch| batch.proof.take());
+                if let Some(proof) = done {
+                    self.worker.forget(proof.statement()).await?;
+                }
+            }
+        }
+        metrics::gauge!("zeko_unsettled_batches").set(unsettled as f64);
+        self.sequencer.set_provers_busy(unsettled >= self.ahead);
+        Ok(())
+    }
+
+    /// Undoes blocks with messages that the L1 no longer has.
+    async fn follow_inbox(&self) -> Result<(), SettlementError> {
+        let view = Arc::clone(&self.view.borrow());
+        if view.not_ready().is_some() || view.behind(self.sequencer.consumed_inbox()).is_some() {
+            return Ok(());
+        }
+        let Some(height) = self.first_undone(&view) else { return Ok(()) };
+        // A batch is undone as a whole, so that its blocks are of one generation.
+        let batch = self.sequencer.batch_of(height)?;
+        let keep = match batch {
+            Some(batch) => batch.first_height,
+            None => self.sequencer.closed_blocks()?,
+        };
+        tracing::warn!(keep, "the L1 has undone messages that were consumed");
+        self.roll_back(keep).await
+    }
+
+    /// The first block that consumes a message which the L1 does not have.
+    fn first_undone(&self, view: &L1View) -> Option<u32> {
+        let mut inbox: Fp = EMPTY_ACTION_STATE;
+        let mut known = view.inbox().iter();
+        for height in 0..self.sequencer.tip().height.get() {
+            let selector = BlockSelector::Height(Length::new(height.saturating_add(1)));
+            let block = self.sequencer.block(selector)?;
+            for consumed in &block.messages {
+                inbox = consumed.message.append_to(inbox);
+                if known.next().is_none_or(|message| message.after != inbox) {
+                    return Some(height);
+                }
+            }
+        }
+        None
+    }
+
+    async fn roll_back(&self, height: u32) -> Result<(), SettlementError> {
+        let undone = self.sequencer.roll_back(height).await;
+        let undone = undone.map_err(|reason| SettlementError::RollBack { height, reason })?;
+        tracing::warn!(height, commands = undone, "rolled back");
+        Ok(())
+    }
+}
