@@ -354,7 +354,8 @@ pub(crate) fn deploy(from: u64, nonce: u32, key: VerificationKey) -> Command {
 /// Bytes of memory that a proof takes here.
 pub(crate) fn memory(rule: Rule) -> u64 {
     match rule {
-        Rule::Commands | Rule::Proved => 40,
+        Rule::Commands => 40,
+        Rule::Proved => 30,
         Rule::Merge | Rule::Close | Rule::Inbox | Rule::Accounts | Rule::Payment => 15,
     }
 }
