@@ -215,17 +215,20 @@ pub(crate) async fn deposit(command: DepositCommand) -> anyhow::Result<()> {
         Some(to) => PublicKey::from_base58(to).context("--to")?,
         None => pair.public,
     };
+    let account = layers.l1.account(&pair.public).await?;
+    let nonce = account.context("the sender has no account on the L1")?.inferred_nonce;
     let wanted = WantedDeposit {
         rollup: layers.rollup,
         sender: pair.public,
         recipient,
         amount: command.amount,
         fee: command.fee,
+        nonce,
     };
     let steps = Steps::new(2 + command.until.stages(), "the node proves the deposit");
     let request = json!([{
         "sender": pair.public, "recipient": recipient, "amount": command.amount,
-        "fee": command.fee,
+        "fee": command.fee, "nonce": nonce,
     }]);
     let mut prepared: ZkappCommand = layers.rpc.call("zeko_prepareDeposit", request).await?;
     // The node is not believed.

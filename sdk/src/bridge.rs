@@ -47,7 +47,7 @@ pub(crate) struct BridgeSettings {
     depth: u32,
     finality: u32,
     poll: Span,
-    ahead: usize,
+    ahead: u64,
     most_fee: Amount,
     stuck_blocks: u32,
 }

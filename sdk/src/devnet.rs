@@ -54,7 +54,7 @@ const DEPTH: u32 = 1;
 const FINALITY: u32 = 3;
 
 /// Batches that may be closed and not settled: one is proved while the next one is committed.
-const AHEAD: usize = 2;
+const AHEAD: u64 = 2;
 
 /// What the rollup's commands on the L1 cost, in nanomina.
 const FEES: Fees = Fees { first: 100_000_000, most: 10_000_000_000, patience: 5 };

@@ -276,9 +276,14 @@ impl Worker {
         if !is_certified && sent != record && !self.sequencer.replace_batch(&record, &sent)? {
             return Ok(());
         }
-        let certificate = self.certificate(&batch, commitment).await?;
+        let Some(certificate) = self.certificate(&record, &batch, commitment).await? else {
+            return Ok(());
+        };
         let certified = BatchRecord { stage: Stage::DaCertified, ..sent.clone() };
-        if !is_certified && self.sequencer.replace_batch(&sent, &certified)? {
+        if !is_certified {
+            if !self.sequencer.replace_batch(&sent, &certified)? {
+                return Ok(());
+            }
             tracing::info!(batch = record.number, bytes = bytes.len(), "DA-certified");
             metrics::gauge!("zeko_da_certified_batches").set((record.number + 1) as f64);
         }
@@ -290,20 +295,34 @@ impl Worker {
         Ok(settlement.take(Certified { record, certificate, statement, outbox, plan }).await?)
     }
 
-    /// The certificate of a batch, which is sent until there is one.
+    /// The certificate of a batch, which is sent until there is one; `None` if its blocks have been
+    /// rolled back in the meantime. What a node refuses is sent to the others: its word is not signed.
     async fn certificate(
         &mut self,
+        record: &BatchRecord,
         batch: &Batch,
         commitment: DataCommitment,
-    ) -> Result<Certificate, PublisherError> {
+    ) -> Result<Option<Certificate>, PublisherError> {
         let number = batch.header.batch;
+        let mut refusals = 0;
         loop {
             match self.certify(batch, commitment).await {
-                Ok(certificate) => return Ok(certificate),
+                Ok(certificate) => return Ok(Some(certificate)),
                 Err(ClientError::Refused { reason }) => {
-                    return Err(PublisherError::Refused { batch: number, reason });
+                    tracing::error!(batch = number, reason, "a node refuses the batch");
+                    refusals += 1;
+                    if refusals >= self.config.da.urls.len() {
+                        return Err(PublisherError::Refused { batch: number, reason });
+                    }
                 }
-                Err(error) => tracing::warn!(batch = number, %error, "not certified yet"),
+                Err(error) => {
+                    tracing::warn!(batch = number, %error, "not certified yet");
+                    refusals = 0;
+                }
+            }
+            let now = self.sequencer.batches(number, 1).into_iter().next();
+            if !now.is_some_and(|now| same_blocks(&now, record)) {
+                return Ok(None);
             }
             metrics::counter!("zeko_da_retries_total").increment(1);
             self.node = self.node.wrapping_add(1);

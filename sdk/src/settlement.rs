@@ -75,7 +75,7 @@ pub struct SettlementConfig {
     /// How often to look at the L1.
     pub poll: Duration,
     /// Batches that may be closed and not settled, before the next one waits.
-    pub ahead: usize,
+    pub ahead: u64,
     /// Where proofs and commands are kept.
     pub data_dir: PathBuf,
     /// How much of the machine proving may have.
@@ -244,7 +244,7 @@ impl SettlementHandle {
             .certified(CertifiedBatch { attestation, signatures, statement, outbox })
             .await?;
         let proof = match plan {
-            Some(plan) => Some(self.worker.submit(plan).await?),
+            Some(plan) => Some(self.submit(plan).await?),
             None => None,
         };
         if let Some(proof) = &proof {
@@ -264,6 +264,21 @@ impl SettlementHandle {
         }
         batches.insert(record.number, UnderWay { generation, proof });
         Ok(())
+    }
+}
+
+/// How long to wait before a batch is offered again to a worker that has too many.
+const FULL: Duration = Duration::from_secs(5);
+
+impl SettlementHandle {
+    /// Hands a batch to the worker, as soon as there is room.
+    async fn submit(&self, plan: Plan) -> Result<BatchHandle, SettlementError> {
+        loop {
+            match self.worker.submit(plan.clone()).await {
+                Err(SubmitError::Full { .. }) => tokio::time::sleep(FULL).await,
+                submitted => return Ok(submitted?),
+            }
+        }
     }
 }
 
@@ -325,6 +340,7 @@ impl Settlement {
         if !sequencer.connect(Arc::new(bridge)) {
             return Err(SettlementError::Connected);
         }
+        sequencer.limit_uncommitted(config.ahead.max(1));
         let (proofs, under_way) = mpsc::unbounded_channel();
         let handle = SettlementHandle {
             committee: config.committee,
@@ -340,7 +356,6 @@ impl Settlement {
             worker: worker.handle().clone(),
             view: view.clone(),
             batches: Arc::clone(&handle.batches),
-            ahead: config.ahead.max(1),
         };
         let stop = cancel.clone();
         let follow = tokio::spawn(async move {

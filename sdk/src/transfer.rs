@@ -37,6 +37,8 @@ pub struct WantedDeposit {
     pub amount: Amount,
     /// The fee on the L1.
     pub fee: Amount,
+    /// The sender's next nonce there: what is signed for a later one could be sent later.
+    pub nonce: Nonce,
 }
 
 /// What takes `amount` out of an account, by signature.
@@ -60,8 +62,11 @@ impl WantedDeposit {
     ) -> Result<DepositAction, DepositCheckError> {
         let differs = |what| DepositCheckError::Differs { what };
         let payer = &command.fee_payer.body;
-        if (payer.public_key, payer.fee) != (self.sender, self.fee) {
-            return Err(differs("fee payer or fee"));
+        if (payer.public_key, payer.fee, payer.nonce) != (self.sender, self.fee, self.nonce) {
+            return Err(differs("fee payer, fee or nonce"));
+        }
+        if command.memo != Memo::EMPTY {
+            return Err(differs("memo"));
         }
         let updates: Vec<&AccountUpdate> = command.account_updates.updates().collect();
         let [sender, rollup] = updates.as_slice() else { return Err(differs("set of updates")) };
@@ -168,7 +173,7 @@ mod tests {
             account_updates: CallForest::flat(updates),
             memo: Memo::EMPTY,
         };
-        (WantedDeposit { rollup, sender, recipient, amount, fee }, command)
+        (WantedDeposit { rollup, sender, recipient, amount, fee, nonce: Nonce::new(3) }, command)
     }
 
     #[test]
@@ -185,6 +190,7 @@ mod tests {
             WantedDeposit { recipient: other, ..wanted },
             WantedDeposit { amount: more, ..wanted },
             WantedDeposit { fee: more, ..wanted },
+            WantedDeposit { nonce: Nonce::new(4), ..wanted },
         ] {
             assert!(changed.check(&command, &domain).is_err(), "{changed:?}");
         }

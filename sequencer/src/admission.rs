@@ -1,7 +1,12 @@
 //! From a client's command to an acknowledged one: checks, the cheap ones first and the costly ones
 //! many at a time, then the mempool and the log.
 
-use std::{sync::Arc, thread::JoinHandle, time::Instant};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread::JoinHandle,
+    time::Instant,
+};
 
 use mina_ledger::{
     hash::{TransactionHash, command_hashes_many},
@@ -22,6 +27,7 @@ use crate::{
     pool::Checked,
     proofs::{Claim, PicklesVerifier, claims, has_proofs},
     shared::{Guard, Shared, now_ms},
+    store::parties,
 };
 
 /// Commands that are checked together.
@@ -57,7 +63,8 @@ impl Admission {
                 let run = move || {
                     let guard = Guard::new(&shared, name);
                     let verifier = PicklesVerifier::default();
-                    Worker { shared, verifier }.run(&runtime, queue, batch);
+                    Worker { shared, verifier, points: Mutex::default() }
+                        .run(&runtime, queue, batch);
                     drop(guard);
                 };
                 std::thread::Builder::new().name(name.into()).spawn(run)
@@ -86,9 +93,13 @@ fn stopping() -> SubmitError {
     SubmitError::Unavailable { reason: "the sequencer is stopping".into() }
 }
 
+/// Keys that are remembered to be points; all are forgotten when there are more.
+const MAX_POINTS: usize = 1 << 18;
+
 struct Worker {
     shared: Arc<Shared>,
     verifier: PicklesVerifier,
+    points: Mutex<HashSet<PublicKey>>,
 }
 
 /// A command under way, with whom to tell.
@@ -150,8 +161,8 @@ impl Worker {
             let reason = format!("{} bytes are too many", checked.bytes.len());
             return Err(SubmitError::Malformed { reason });
         }
-        // Whoever has an account has been asked for a point before.
-        let known = |key: &PublicKey| view.read().has_account(key);
+        // Having an account is not enough: a deposit can open one for a key that is no point.
+        let known = |key: &PublicKey| self.points().contains(key);
         match checked.command.as_ref() {
             Command::Zkapp(command) => {
                 check_zkapp_command_with(command, domain.era(), config.fees.minimum, &known)
@@ -172,6 +183,7 @@ impl Worker {
                 }
             }
         }
+        self.remember_points(&checked.command);
         let (expected, got) = (self.shared.minimum_fee(checked.weight), checked.command.fee());
         if got < expected {
             return Err(SubmitError::InsufficientFee { expected, got });
@@ -199,6 +211,19 @@ impl Worker {
             return Err(SubmitError::InvalidNonce { expected, got: checked.command.nonce() });
         }
         Ok(())
+    }
+
+    fn points(&self) -> MutexGuard<'_, HashSet<PublicKey>> {
+        self.points.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers the keys of a command that is well-formed: all of them are points.
+    fn remember_points(&self, command: &Command) {
+        let mut points = self.points();
+        if points.len() >= MAX_POINTS {
+            points.clear();
+        }
+        points.extend(parties(command));
     }
 
     /// All signatures in one equation; if that does not hold, one command after the other.

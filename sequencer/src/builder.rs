@@ -20,7 +20,7 @@ use crate::{
     log::Record,
     pool::{Checked, Dropped},
     shared::{Guard, Shared, consumed_inbox, now_ms},
-    store::{BlockWrite, Tip, field},
+    store::{BlockWrite, Stage, StoreError, Tip, field},
 };
 
 /// Blocks that the store may lag behind.
@@ -275,11 +275,24 @@ impl Builder {
         let _ = self.shared.confirmations.send(Arc::new(all));
     }
 
+    /// Whether the batch before the last ones is not committed yet: they are, in order.
+    fn provers_are_busy(&self) -> Result<bool, StoreError> {
+        let ahead = self.shared.ahead.load(Ordering::Relaxed);
+        let number = self.engine.tip.batch.number;
+        let Some(waited_for) = number.checked_sub(ahead).filter(|_| ahead > 0) else {
+            return Ok(false);
+        };
+        let batch = self.shared.store.batches(waited_for, 1)?.into_iter().next();
+        // What the store does not have yet has been closed just now.
+        Ok(batch.is_none_or(|batch| batch.stage < Stage::Committed))
+    }
+
     fn close(&mut self) -> Result<(), String> {
         let start = Instant::now();
         crash_point("block/closing");
         let shared = Arc::clone(&self.shared);
-        let ends_batch = self.engine.ends_batch(shared.provers_busy.load(Ordering::Relaxed));
+        let busy = self.provers_are_busy().map_err(|error| error.to_string())?;
+        let ends_batch = self.engine.ends_batch(busy);
         let mut ledger = shared.ledger();
         let closing = self.engine.close(&mut ledger, ends_batch);
         let closing = closing.map_err(|error| error.to_string())?;
@@ -402,7 +415,8 @@ pub(crate) fn undo_blocks(
 ) -> Result<Tip, EngineError> {
     let mut left = Tip { generation, record, ..tip.clone() };
     for (position, (block, before, tip)) in undone.iter().enumerate() {
-        left = tip.clone();
+        // Until the last is gone, the rollback is still to be replayed, and nothing before it.
+        left = Tip { record: record.saturating_sub(1), ..tip.clone() };
         if position + 1 == undone.len() {
             left = Tip { generation, record, ..left };
         }

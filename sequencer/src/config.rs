@@ -59,7 +59,7 @@ impl Default for SequencerConfig {
             block_ms: 1000,
             tick_ms: 25,
             max_block_commands: 10_000,
-            rollback_depth: 10_000,
+            rollback_depth: 200_000,
             log_rewrite_bytes: 256 << 20,
             store_cache_mib: 128,
             batch: BatchConfig::default(),

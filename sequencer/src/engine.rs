@@ -7,13 +7,17 @@ use mina_curves::Fp;
 use mina_ledger::{
     hash::{CommandHashes, command_hashes},
     ledger::{FullLedger, Ledger, LedgerError, Location, Mask},
-    logic::{ApplyError, Context, FailureTable, apply_signed_command, apply_zkapp_command},
+    logic::{
+        ApplyError, AuthorizationError, Context, FailureTable, ProofClaim, ProofVerifier,
+        RejectReason, apply_signed_command, apply_zkapp_command, check_proofs,
+    },
     rollup::{
         BlockHeader, CommandReceipt, Hashed, Message, MessageOutcome, apply_deposit,
         apply_unopened, bridge_id, credit_fees,
     },
     types::{
-        Account, AccountId, Amount, Length, ProtocolStateView, SignedAmount, Slot, to_decimal,
+        Account, AccountId, AccountUpdate, Amount, Authorization, Length, ProtocolStateView,
+        SignedAmount, Slot, ZkappCommand, to_decimal,
     },
 };
 
@@ -205,7 +209,7 @@ impl Engine {
     ) -> Result<(), ApplyError> {
         let Some(open) = &mut self.open else {
             // The callers open a block first.
-            return Err(mina_ledger::logic::RejectReason::Expired.into());
+            return Err(RejectReason::Expired.into());
         };
         let context = context(&self.shared, open.opening.slot, &open.view);
         let (failures, excess, supply) = match checked.command.as_ref() {
@@ -224,6 +228,9 @@ impl Engine {
                         &computed
                     }
                 };
+                if !self.shared.config.unsafe_no_proofs {
+                    check_keys(ledger, command, hashes)?;
+                }
                 let applied = apply_zkapp_command(ledger, command, hashes, &context, &mut ())?;
                 outcome.touched.push(AccountId::of(command.fee_payer.body.public_key));
                 let updates = command.account_updates.updates();
@@ -438,6 +445,32 @@ pub(crate) struct Closing {
     before: Vec<(u64, Option<Account>)>,
     closed_batch: Option<BatchRecord>,
     previous: Tip,
+}
+
+/// Proofs that were verified when their command was admitted, under keys with the hashes that it names.
+struct Admitted;
+
+impl ProofVerifier for Admitted {
+    fn verify(&self, _: &[ProofClaim<'_>]) -> Result<(), usize> {
+        Ok(())
+    }
+}
+
+/// Whether the accounts still have the keys that the proofs of a command were verified under: a command
+/// before it may have set others, and what does not verify has no place in a block.
+fn check_keys(
+    ledger: &Mask<FullLedger>,
+    command: &ZkappCommand,
+    hashes: &CommandHashes,
+) -> Result<(), ApplyError> {
+    let is_proof = |update: &AccountUpdate| matches!(update.authorization, Authorization::Proof(_));
+    if !command.account_updates.updates().any(is_proof) {
+        return Ok(());
+    }
+    check_proofs(command, hashes, ledger, &Admitted).map_err(|error| match error {
+        AuthorizationError::Ledger(error) => error.into(),
+        _ => RejectReason::VerificationKey.into(),
+    })
 }
 
 /// What a block executes in.

@@ -214,9 +214,10 @@ impl SequencerHandle {
         self.shared.bridge.set(bridge).is_ok()
     }
 
-    /// Whether batches stay open beyond their age and number of blocks, because provers are behind.
-    pub fn set_provers_busy(&self, busy: bool) {
-        self.shared.provers_busy.store(busy, Ordering::Relaxed);
+    /// Lets batches stay open beyond their age and number of blocks while so many are closed and not
+    /// committed on the L1.
+    pub fn limit_uncommitted(&self, ahead: u64) {
+        self.shared.ahead.store(ahead, Ordering::Relaxed);
     }
 
     /// Undoes all blocks but the first `height`, in a new generation; their commands go first again.

@@ -318,7 +318,7 @@ fn restore(
         ready: AtomicBool::new(false),
         last_block_ms: AtomicU64::new(now_ms()),
         bridge: OnceLock::new(),
-        provers_busy: AtomicBool::new(false),
+        ahead: AtomicU64::new(0),
         config,
     });
     let mut engine = Engine::new(Arc::clone(&shared), tip)?;

@@ -54,8 +54,8 @@ pub(crate) struct Shared {
     pub(crate) last_block_ms: AtomicU64,
     /// The L1, once it is known.
     pub(crate) bridge: OnceLock<Arc<dyn Bridge>>,
-    /// Batches wait for provers.
-    pub(crate) provers_busy: AtomicBool,
+    /// Batches that may be closed and not committed before the next one waits; 0: any number.
+    pub(crate) ahead: AtomicU64,
 }
 
 impl Shared {

@@ -126,10 +126,6 @@ impl Inner {
         self.at(*self.index.get(id)?)
     }
 
-    pub(crate) fn has_account(&self, key: &PublicKey) -> bool {
-        self.by_key.contains_key(key)
-    }
-
     pub(crate) fn accounts_of(&self, key: &PublicKey) -> Vec<AccountRecord> {
         let indices = self.by_key.get(key).into_iter().flatten();
         indices.filter_map(|index| self.at(*index)).collect()

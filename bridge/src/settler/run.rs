@@ -62,6 +62,12 @@ impl Observed {
         self.contract.state[field.index()]
     }
 
+    /// The slot of the block with so many on top, if it is among those that were looked at.
+    fn slot_below(&self, depth: u32) -> Option<Slot> {
+        let height = self.height.get().checked_sub(depth)?;
+        self.blocks.iter().find(|block| block.height.get() == height).map(|block| block.slot)
+    }
+
     /// The height of the block with a command, and whether it failed there.
     fn find(&self, hash: &TransactionHash) -> Option<(Length, bool)> {
         self.blocks.iter().rev().find_map(|block| {

@@ -193,6 +193,12 @@ impl BatchQueue {
         Some(candidate)
     }
 
+    /// The oldest entry for the first of the batches before `number`.
+    fn pop_before(&mut self, number: u64) -> Option<Candidate> {
+        let &(first, _) = self.waiting.keys().next()?;
+        if first < number { self.pop(first) } else { None }
+    }
+
     /// Batches that wait.
     pub fn len(&self) -> usize {
         self.waiting.len()
@@ -325,10 +331,14 @@ impl Pipeline {
         l1: &dyn L1Provider,
         proofs: &dyn ProofVerifier,
     ) -> Result<StepOutcome, PipelineError<D::Error>> {
-        if let Some(candidate) = self.queue.pop(self.state().batches) {
-            let outcome = self.consider(candidate, l1, proofs)?;
-            if !matches!(outcome, StepOutcome::Waiting { .. }) {
-                return Ok(outcome);
+        // The next one first, then those that would replace an adopted one and wait for the L1.
+        let next = self.state().batches;
+        for pop in [BatchQueue::pop, BatchQueue::pop_before] {
+            if let Some(candidate) = pop(&mut self.queue, next) {
+                let outcome = self.consider(candidate, l1, proofs)?;
+                if !matches!(outcome, StepOutcome::Waiting { .. }) {
+                    return Ok(outcome);
+                }
             }
         }
         let Some((position, envelope)) = da.next(self.cursor).map_err(PipelineError::Da)? else {
@@ -375,18 +385,12 @@ impl Pipeline {
             return if fits { Ok(waiting) } else { refuse(far) };
         }
         if number < expected {
-            return self.replace(&candidate, l1, proofs);
+            return self.replace(candidate, l1, proofs);
         }
         let state = *self.state();
         match self.execute(&candidate, &state, None, l1, proofs)? {
             Ok(derived) => Ok(StepOutcome::Adopted(derived)),
-            Err(Refusal::Execute(error)) if error.is_transient() => {
-                let fits = self.queue.push(candidate);
-                if !fits {
-                    return refuse(error.into());
-                }
-                Ok(StepOutcome::Waiting { position, data, for_l1: Some(error) })
-            }
+            Err(Refusal::Execute(error)) if error.is_transient() => self.wait(candidate, error),
             Err(refusal) => refuse(refusal),
         }
     }
@@ -394,7 +398,7 @@ impl Pipeline {
     /// A batch whose number is taken: it counts only if its generation is higher.
     fn replace(
         &mut self,
-        candidate: &Candidate,
+        candidate: Candidate,
         l1: &dyn L1Provider,
         proofs: &dyn ProofVerifier,
     ) -> Result<StepOutcome, LedgerError> {
@@ -417,10 +421,24 @@ impl Pipeline {
         // Only a batch that executes undoes another.
         let mut trial = self.history.clone();
         trial.unwind(header.batch)?;
-        match self.execute(candidate, &before, Some(trial), l1, proofs)? {
+        match self.execute(&candidate, &before, Some(trial), l1, proofs)? {
             Ok(derived) => Ok(StepOutcome::Adopted(derived)),
+            Err(Refusal::Execute(error)) if error.is_transient() => self.wait(candidate, error),
             Err(refusal) => refuse(refusal),
         }
+    }
+
+    /// Keeps a batch until more of the L1 is known.
+    fn wait(
+        &mut self,
+        candidate: Candidate,
+        error: ExecuteError,
+    ) -> Result<StepOutcome, LedgerError> {
+        let (position, data) = (candidate.position, candidate.data);
+        Ok(match self.queue.push(candidate) {
+            true => StepOutcome::Waiting { position, data, for_l1: Some(error) },
+            false => StepOutcome::Refused { position, data, refusal: error.into() },
+        })
     }
 
     /// Executes on the tip, or on a history that takes the place of the present one if the batch

@@ -79,6 +79,9 @@ pub enum RejectReason {
     /// An account is reserved by the layer above.
     #[error("the account is reserved")]
     Reserved,
+    /// A proof is under another key than the account has by now.
+    #[error("the account has another verification key than the one that the proof is under")]
+    VerificationKey,
 }
 
 /// Why a transaction was not applied.

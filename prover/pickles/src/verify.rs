@@ -6,7 +6,7 @@
 use ark_ec::CurveGroup;
 use ark_ff::{AdditiveGroup, Field, UniformRand};
 use kimchi::{Column, Domain, RecursionChallenge, opened_columns};
-use mina_curves::{Fp, PallasConfig, ProjectivePoint, VestaConfig};
+use mina_curves::{Fp, Fq, PallasConfig, ProjectivePoint, VestaConfig};
 use poly_commitment::{Commitment, Srs, b_poly_coefficients};
 use rand::{CryptoRng, RngCore};
 use rand_chacha::ChaCha20Rng;
@@ -75,6 +75,12 @@ pub enum VerifyError {
         /// Which.
         name: &'static str,
     },
+    /// An element of the public input that scaling by doubling and adding cannot handle.
+    #[error("element {index} of the public input is one that no circuit can scale by")]
+    ForbiddenScalar {
+        /// Which.
+        index: usize,
+    },
     /// The accumulator of the step proof is no commitment to its challenge polynomial.
     #[error("the step proof's accumulator does not hold")]
     Accumulator,
@@ -141,7 +147,7 @@ fn verify_seeded(instances: &[Instance<'_>], rng: &mut ChaCha20Rng) -> Result<()
 pub(crate) struct Wrap {
     pub(crate) index: kimchi::VerifierIndex<PallasConfig>,
     pub(crate) proof: kimchi::Proof<PallasConfig>,
-    pub(crate) public_input: Vec<mina_curves::Fq>,
+    pub(crate) public_input: Vec<Fq>,
 }
 
 pub(crate) fn prepare(instance: &Instance<'_>) -> Result<Wrap, VerifyError> {
@@ -157,6 +163,7 @@ pub(crate) fn prepare(instance: &Instance<'_>) -> Result<Wrap, VerifyError> {
     check_shifts(&deferred)?;
     let step_messages = step_messages_hash(key, app_state, messages);
     let public_input = public_input(&proof.state, &deferred, step_messages);
+    check_scalars(&public_input)?;
 
     // Both lists are padded in front, with dummies that belong to each other.
     let old = &proof.state.wrap_messages.old_bulletproof_challenges;
@@ -239,6 +246,19 @@ fn check_shifts(deferred: &DeferredValues) -> Result<(), VerifyError> {
         }
     }
     Ok(())
+}
+
+/// Scaling by 255 digits, as circuits that verify proofs do, goes through `2^j + 2k_j + 1` times the
+/// point, for the leading digits `k_j` of the scalar. For these scalars, that is infinity on the way or in
+/// the end, which has no coordinates: such a proof could be verified here and nowhere in a circuit.
+fn check_scalars(public_input: &[Fq]) -> Result<(), VerifyError> {
+    let two_to_254 = Fq::from(2u64).pow([254u64]);
+    let half = Fq::from(2u64).inverse().unwrap_or_default();
+    let forbidden = [-two_to_254 - Fq::ONE, -two_to_254, -two_to_254 - half];
+    match public_input.iter().position(|element| forbidden.contains(element)) {
+        Some(index) => Err(VerifyError::ForbiddenScalar { index }),
+        None => Ok(()),
+    }
 }
 
 /// Checks that every step proof's `sg` commits to its challenge polynomial, all at once.

@@ -83,21 +83,40 @@ impl Follower {
     /// The next closed batch, if there is one. After a rollback behind the last one, that is the
     /// first again.
     pub(super) fn next(&mut self) -> Result<Option<Closed>, PublisherError> {
-        if let Some(last) = &self.last {
-            let now = self.sequencer.batches(last.number, 1).into_iter().next();
-            if !now.is_some_and(|now| same_blocks(&now, last)) {
-                tracing::warn!(batch = last.number, "rolled back: following from the start");
-                let sizes = self.planner.as_ref().map(|planner| planner.sizes);
-                *self = Self::new(self.parameters.clone(), self.sequencer.clone(), sizes)?;
-            }
+        if let Some(last) = self.last.clone()
+            && !self.is_there(&last)
+        {
+            self.start_over(&last)?;
         }
         let next = self.sequencer.batches(self.state.batches, 1).into_iter().next();
         let Some(record) = next.filter(|record| record.number == self.state.batches) else {
             return Ok(None);
         };
-        let closed = self.build(record)?;
-        self.last = Some(closed.record.clone());
-        Ok(Some(closed))
+        match self.build(record.clone()) {
+            Ok(closed) => {
+                self.last = Some(record);
+                Ok(Some(closed))
+            }
+            // Its blocks went away while it was built.
+            Err(_) if !self.is_there(&record) => {
+                self.start_over(&record)?;
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether a batch has not been rolled back.
+    fn is_there(&self, record: &BatchRecord) -> bool {
+        let now = self.sequencer.batches(record.number, 1).into_iter().next();
+        now.is_some_and(|now| same_blocks(&now, record))
+    }
+
+    fn start_over(&mut self, record: &BatchRecord) -> Result<(), PublisherError> {
+        tracing::warn!(batch = record.number, "rolled back: following from the start");
+        let sizes = self.planner.as_ref().map(|planner| planner.sizes);
+        *self = Self::new(self.parameters.clone(), self.sequencer.clone(), sizes)?;
+        Ok(())
     }
 
     fn build(&mut self, record: BatchRecord) -> Result<Closed, PublisherError> {

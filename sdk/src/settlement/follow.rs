@@ -27,8 +27,6 @@ pub(super) struct Follow {
     pub(super) worker: WorkerHandle,
     pub(super) view: watch::Receiver<Arc<L1View>>,
     pub(super) batches: Arc<Mutex<BTreeMap<u64, UnderWay>>>,
-    /// Batches that may be closed and not settled, before the next one waits.
-    pub(super) ahead: usize,
 }
 
 type Proof = (BatchRecord, Result<Arc<ProvedStatement>, BatchError>);
@@ -108,9 +106,12 @@ impl Follow {
                 Settling::Submitted { hash } => (None, Some(hash.to_base58())),
                 _ => (None, None),
             };
-            let is_settled = stage.is_some();
-            unsettled += usize::from(!is_settled);
+            // Of another generation, it is about to be replaced.
             let Some(record) = self.record(*number, batch.generation) else { continue };
+            unsettled += usize::from(stage.is_none());
+            // After a restart, the settler cannot tell how deep the last one is.
+            let is_deep = record.stage == Stage::Final && stage == Some(Stage::Committed);
+            let stage = if is_deep { Some(Stage::Final) } else { stage };
             if batch.stage == Settling::Missed {
                 tracing::warn!(batch = number, "missed its slots: it is built again");
                 self.roll_back(record.first_height).await?;
@@ -131,7 +132,6 @@ impl Follow {
             }
         }
         metrics::gauge!("zeko_unsettled_batches").set(unsettled as f64);
-        self.sequencer.set_provers_busy(unsettled >= self.ahead);
         Ok(())
     }
 

@@ -14,7 +14,7 @@ use mina_ledger::{
 };
 use serde_json::json;
 use zeko_sequencer::{
-    BatchConfig, Bridge, Consumed, DepositRequest, SequencerHandle,
+    BatchConfig, BatchRecord, Bridge, Consumed, DepositRequest, SequencerHandle, Stage,
     graphql::{BlockSelector, MinaNode},
 };
 
@@ -225,16 +225,19 @@ async fn batches_wait_for_provers_and_idle_chains_rest() {
     until("the first batch", || handle.batches(0, 10).len() == 1).await;
     assert_eq!(handle.batches(0, 10)[0].last_height, 12);
 
-    // Busy provers hold the next one open, until it cannot be larger.
-    handle.set_provers_busy(true);
+    // One that is not committed holds the next one open, until it cannot be larger.
+    handle.limit_uncommitted(1);
     let hash = handle.submit(payment(0, 1)).await.unwrap();
     settled(&handle, &hash).await;
     until("the second batch", || handle.batches(0, 10).len() == 2).await;
     let batch = &handle.batches(1, 1)[0];
     assert_eq!(batch.last_height - batch.first_height + 1, 12);
 
-    // Provers that are free again do not.
-    handle.set_provers_busy(false);
+    // Once it is committed, nothing holds the third.
+    for batch in handle.batches(0, 10) {
+        let committed = BatchRecord { stage: Stage::Committed, ..batch.clone() };
+        assert!(handle.replace_batch(&batch, &committed).unwrap());
+    }
     let hash = handle.submit(payment(0, 2)).await.unwrap();
     settled(&handle, &hash).await;
     until("the third batch", || handle.batches(0, 10).len() == 3).await;

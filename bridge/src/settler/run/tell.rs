@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use mina_ledger::rollup::Field;
+use mina_ledger::{rollup::Field, types::SlotSpan};
 
 use super::{
-    super::{BatchStatus, SettlerStatus, Stage, decide::unpaid},
+    super::{
+        BatchStatus, SettlerStatus, Stage,
+        decide::{Window, unpaid},
+    },
     Item, Observed, Run,
     batches::Known,
 };
@@ -82,9 +85,16 @@ impl Run {
         let nonce = observed.payer.nonce.get();
         let live = sent().rfind(|sent| sent.nonce() >= nonce);
         let is_pending = live.is_some_and(|sent| observed.pending.contains(&sent.hash));
+        let is_missed = |window: Window| match sent().next() {
+            // It may be in a block of another fork, until the end of the window is too deep for that.
+            Some(_) => observed
+                .slot_below(self.config.finality)
+                .is_some_and(|slot| window.is_missed(slot, SlotSpan::new(0), is_pending)),
+            None => window.is_missed(observed.slot, self.config.margin, false),
+        };
         if let Some((next, window)) = self.next(observed)
             && next.number() == number
-            && window.is_missed(observed.slot, self.config.margin, is_pending)
+            && is_missed(window)
         {
             return Stage::Missed;
         }
