@@ -10,15 +10,17 @@ use mina_curves::Fp;
 use mina_ledger::{
     hash::constants::EMPTY_ACTION_STATE,
     rollup::{DepositAction, Message, MessageReceipt, RefundReason, bridge_id, bridge_public_key},
-    types::{Amount, Slot, ZkappCommand},
+    types::{AccountId, Amount, PublicKey, SignedCommandBody, Slot, ZkappCommand},
 };
 use serde_json::json;
 use zeko_sequencer::{
-    BatchConfig, BatchRecord, Bridge, Consumed, DepositRequest, SequencerHandle, Stage,
-    graphql::{BlockSelector, MinaNode},
+    BatchConfig, BatchRecord, Bridge, Command, Consumed, DepositRequest, SequencerHandle, Stage,
+    graphql::{BlockSelector, MinaNode, SubmitError},
 };
 
-use crate::kit::{Directory, FEE, FUNDS, config, id, payment, public, rpc, settled, start, stop};
+use crate::kit::{
+    Directory, FEE, FUNDS, config, id, payment, payment_of, public, rpc, settled, sign, start, stop,
+};
 
 const MINA: u64 = 1_000_000_000;
 
@@ -174,6 +176,27 @@ async fn messages_are_consumed_in_order_and_once() {
     let tip = handle.tip().height;
     until("more blocks", || handle.tip().height.get() > tip.get() + 2).await;
     assert_eq!(consumed(&handle), before);
+    drop(handle);
+    stop(sequencer).await;
+}
+
+/// A deposit can open an account for a key that is no point of the curve; that makes the key no better.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_no_point_cannot_be_paid() {
+    let dir = Directory::new();
+    let sequencer = start(config(&dir.0)).await.unwrap();
+    let handle = sequencer.handle().clone();
+    let nobody = (1u64..).map(|x| PublicKey { x: Fp::from(x), is_odd: false });
+    let nobody = nobody.into_iter().find(|key| key.to_point().is_none()).unwrap();
+    let message = DepositAction { recipient: nobody, ..deposit(0, 3 * MINA, Slot::MAX) };
+    let inbox = Arc::new(TestInbox::default());
+    inbox.0.lock().unwrap().push(Message::Deposit(message));
+    handle.connect(inbox);
+    until("the deposit", || handle.account(&AccountId::of(nobody)).is_some()).await;
+    let mut payload = payment_of(0, 0, 1000, FEE).payload;
+    payload.body = SignedCommandBody::Payment { receiver: nobody, amount: Amount::new(5) };
+    let error = handle.submit(Command::Signed(sign(payload, 0))).await.unwrap_err();
+    assert!(matches!(error, SubmitError::Malformed { .. }), "{error}");
     drop(handle);
     stop(sequencer).await;
 }

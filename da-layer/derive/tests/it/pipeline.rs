@@ -211,6 +211,32 @@ fn a_batch_waits_until_the_l1_has_its_message() {
     assert_eq!(*pipeline.state(), sequencer.state);
 }
 
+/// A rebuilt batch may consume a message that this reader's L1 does not have deep enough yet.
+#[test]
+fn a_replacement_waits_for_the_l1_too() {
+    let mut sequencer = Sequencer::new();
+    let mut other = sequencer.clone();
+    let commands = vec![payment(0, 1, MINA, 0)];
+    let old = sequencer.batch(0, &[Plan { slot: 1, commands, ..Plan::default() }]);
+    let message = deposit(3, 5 * MINA, 100);
+    let messages = vec![Ok(message)];
+    let rebuilt = other.batch(1, &[Plan { slot: 2, messages, ..Plan::default() }]);
+    let entries = placed(&[entry(&old), entry(&rebuilt)]);
+    let mut pipeline = pipeline();
+    let outcomes = run(&mut pipeline, &entries, &no_inbox());
+    assert!(
+        matches!(
+            outcomes[..],
+            [StepOutcome::Adopted(_), StepOutcome::Waiting { for_l1: Some(_), .. }]
+        ),
+        "{outcomes:?}"
+    );
+    assert_eq!(*pipeline.state(), sequencer.state);
+    let outcomes = run(&mut pipeline, &entries, &inbox(&[message]));
+    assert!(matches!(outcomes[..], [StepOutcome::Adopted(_)]), "{outcomes:?}");
+    assert_eq!(*pipeline.state(), other.state);
+}
+
 #[test]
 fn a_snapshot_must_fit_its_state() {
     let (ledger, state) = genesis();

@@ -107,6 +107,24 @@ fn any_change_is_refused() {
     assert!(accepted.is_empty(), "{accepted:#?}");
 }
 
+/// What scaling passes infinity for: the order of the curve is `2^254 + e`.
+#[test]
+fn what_no_circuit_can_scale_by_is_refused() {
+    let e = Fp::from(0x2246_98fc_0994_a8dd_8c46_eb21_0000_0001_u128);
+    let mut rng = ChaCha20Rng::seed_from_u64(2);
+    let (_, file) = files().into_iter().find(|(name, _)| name == "n0_hash").unwrap();
+    let (key, app_state, proof) = file.decode().unwrap();
+    for (scalar, is_refused) in
+        [(e - Fp::ONE, true), (e, true), (e + Fp::ONE, false), (e - Fp::from(2u64), false)]
+    {
+        let mut changed = proof.clone();
+        changed.state.sponge_digest = scalar;
+        let error = verify(&key, &app_state, &changed, &mut rng).unwrap_err();
+        let refused = matches!(error, VerifyError::ForbiddenScalar { .. });
+        assert_eq!(refused, is_refused, "{error}");
+    }
+}
+
 #[test]
 fn failed_checks_are_named() {
     let mut rng = ChaCha20Rng::seed_from_u64(2);
