@@ -221,11 +221,16 @@ impl SequencerHandle {
     }
 
     /// Undoes all blocks but the first `height`, in a new generation; their commands go first again.
-    /// The number of commands.
+    /// The number of commands. Where batches are settled, the whole batch goes, for its blocks must be of
+    /// one generation.
     ///
     /// # Errors
     /// Why not: the blocks are too old, or the sequencer is about to stop.
     pub async fn roll_back(&self, height: u32) -> Result<u32, String> {
+        let height = match self.shared.ahead.load(Ordering::Relaxed) {
+            0 => height,
+            _ => self.batch_start(height).map_err(|error| error.to_string())?,
+        };
         let (done, result) = oneshot::channel();
         let stopping = || "stopping".to_owned();
         self.control.send(Control::RollBack { height, done }).map_err(|_| stopping())?;
@@ -277,19 +282,11 @@ impl SequencerHandle {
         self.shared.store.batches(from, limit.min(MAX_CHAIN)).unwrap_or_default()
     }
 
-    /// The closed batch with the block that has this many blocks before it.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn batch_of(&self, height: u32) -> Result<Option<BatchRecord>, StoreError> {
-        self.shared.store.batch_of(height)
-    }
-
-    /// The number of blocks in closed batches.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn closed_blocks(&self) -> Result<u32, StoreError> {
+    /// The number of blocks before the batch that has the block behind `height` others.
+    fn batch_start(&self, height: u32) -> Result<u32, StoreError> {
+        if let Some(batch) = self.shared.store.batch_of(height)? {
+            return Ok(batch.first_height);
+        }
         let last = self.shared.store.last_closed()?;
         Ok(last.map_or(0, |batch| batch.last_height.saturating_add(1)))
     }

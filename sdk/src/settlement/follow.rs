@@ -142,14 +142,8 @@ impl Follow {
             return Ok(());
         }
         let Some(height) = self.first_undone(&view) else { return Ok(()) };
-        // A batch is undone as a whole, so that its blocks are of one generation.
-        let batch = self.sequencer.batch_of(height)?;
-        let keep = match batch {
-            Some(batch) => batch.first_height,
-            None => self.sequencer.closed_blocks()?,
-        };
-        tracing::warn!(keep, "the L1 has undone messages that were consumed");
-        self.roll_back(keep).await
+        tracing::warn!(height, "the L1 has undone messages that were consumed");
+        self.roll_back(height).await
     }
 
     /// The first block that consumes a message which the L1 does not have.
