@@ -345,7 +345,7 @@ pub(crate) async fn devnet(file: Option<&Path>, flags: &DevnetFlags) -> anyhow::
         ..DevnetConfig::new(data_dir)
     };
     match config.settlement {
-        Some(_) => eprintln!("Compiling the rollup's circuits: minutes the first time."),
+        Some(_) => eprintln!("Compiling the rollup's circuits: half a minute or so."),
         None => eprintln!("WITHOUT SETTLEMENT: nothing is proved, and nothing reaches the L1."),
     }
     let devnet = tokio::select! {
