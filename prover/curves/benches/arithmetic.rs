@@ -2,11 +2,12 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use ark_ec::VariableBaseMSM;
-use ark_ff::UniformRand;
+use ark_ff::{Field, UniformRand};
 use ark_poly::{EvaluationDomain, Radix2EvaluationDomain};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use mina_curves::{
-    Fp, Fq, LaneBackend, PastaCurve, Point, ProjectivePoint, ScalarChallenge, VestaConfig,
+    Fp, Fq, LaneBackend, PastaCurve, PastaField, Point, ProjectivePoint, ScalarChallenge,
+    VestaConfig, combine_two,
     cosets::{Cosets, Program, Step},
     fft::Domain,
     fold_bases,
@@ -120,5 +121,20 @@ fn cosets(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(all, benches);
+/// A square root, and a sum of two products.
+fn parts_of_a_signature(c: &mut Criterion) {
+    let mut group = c.benchmark_group("signature");
+    let square = Fq::from(12345u64).square();
+    group.bench_function("square root/arkworks", |b| b.iter(|| square.sqrt()));
+    group.bench_function("square root/ours", |b| b.iter(|| square.square_root()));
+    let (points, scalars) = (points(2), scalars(2));
+    let (points, scalars) = ([points[0], points[1]], [scalars[0], scalars[1]]);
+    group.bench_function("two products/arkworks", |b| {
+        b.iter(|| points[0] * scalars[0] + points[1] * scalars[1]);
+    });
+    group.bench_function("two products/ours", |b| b.iter(|| combine_two::<C>(scalars, points)));
+    group.finish();
+}
+
+criterion_group!(all, benches, parts_of_a_signature);
 criterion_main!(all);

@@ -7,8 +7,11 @@
 //! reduction by one word, one is a shift and one is zero. Bounds are in the docs of each function, as
 //! multiples of `p`, and hold up to a factor of `1 + 2^-100`.
 //!
-//! Timing depends on nothing.
+//! Timing depends on nothing but, at the end of a row, on where one of eight multiples of `p` lies.
 #![allow(unsafe_code)]
+
+#[cfg(test)]
+mod tests;
 
 use core::{arch::asm, marker::PhantomData};
 
@@ -22,11 +25,12 @@ pub(crate) fn available() -> bool {
     is_x86_feature_detected!("bmi2") && is_x86_feature_detected!("adx")
 }
 
-/// `-1/p mod 2^64`, and the two low words of `p`.
+/// `-1/p mod 2^64`, the two low words of `p`, and behind them, for each value of the three top bits
+/// of a number, a multiple of `p` that is not above it and leaves less than `1.5·p`.
 struct Reduction<F>(PhantomData<F>);
 
 impl<F: PastaField> Reduction<F> {
-    const WORDS: [u64; 3] = {
+    const WORDS: [u64; 35] = {
         let low = F::MODULUS.0[0];
         let mut inverse = 1u64;
         let mut bits = 1;
@@ -34,7 +38,20 @@ impl<F: PastaField> Reduction<F> {
             inverse = inverse.wrapping_mul(2u64.wrapping_sub(low.wrapping_mul(inverse)));
             bits *= 2;
         }
-        [inverse.wrapping_neg(), low, F::MODULUS.0[1]]
+        let mut words = [0; 35];
+        [words[0], words[1], words[2]] = [inverse.wrapping_neg(), low, F::MODULUS.0[1]];
+        let c = (F::MODULUS.0[1] as u128) << 64 | low as u128;
+        let mut top = 0;
+        while top < 8 {
+            let multiple = [0, 0, 0, 1, 1, 2, 2, 3][top];
+            // Below 2^128, and the third word of `p` is zero.
+            let product = c * multiple as u128;
+            words[3 + 4 * top] = product as u64;
+            words[4 + 4 * top] = (product >> 64) as u64;
+            words[6 + 4 * top] = multiple << 62;
+            top += 1;
+        }
+        words
     };
 }
 
@@ -223,43 +240,108 @@ impl<F: PastaField> Adx<F> {
         [r0, r1, r2, r3]
     }
 
-    /// `(start/2^256 + Σ row[i]·xs[i])`, below `Σ row[i]·xs[i]/4 + 1`, for a row whose sum is below
-    /// 2.9.
+    /// `a·b` without reduction.
     #[inline(always)]
-    pub(crate) fn dot(self, row: &[Words; 3], xs: &[Words; 3], start: &Words) -> Words {
+    pub(crate) fn wide(self, a: &Words, b: &Words) -> [u64; 8] {
+        let mut out = [0; 8];
+        let (r4, r5, r6, r7);
+        // SAFETY: reads 32 bytes behind `a` and `b`, writes 32 behind `out`, and registers; who has a
+        // `Self` has seen that the processor has the instructions.
+        unsafe {
+            asm!(
+                "mov rdx, [{b}]",
+                "mulx {t1}, {t0}, [{a}]",
+                "mulx {t2}, {l}, [{a} + 8]",
+                "add {t1}, {l}",
+                "mulx {t3}, {l}, [{a} + 16]",
+                "adc {t2}, {l}",
+                "mulx {t4}, {l}, [{a} + 24]",
+                "adc {t3}, {l}",
+                "adc {t4}, 0",
+                "mov [{out}], {t0}",
+                "xor {t0:e}, {t0:e}",
+                row!("{b} + 8", "{a}", "{t1}", "{t2}", "{t3}", "{t4}", "{t0}"),
+                "mov [{out} + 8], {t1}",
+                "xor {t1:e}, {t1:e}",
+                row!("{b} + 16", "{a}", "{t2}", "{t3}", "{t4}", "{t0}", "{t1}"),
+                "mov [{out} + 16], {t2}",
+                "xor {t2:e}, {t2:e}",
+                row!("{b} + 24", "{a}", "{t3}", "{t4}", "{t0}", "{t1}", "{t2}"),
+                "mov [{out} + 24], {t3}",
+                a = in(reg) a.as_ptr(),
+                b = in(reg) b.as_ptr(),
+                out = in(reg) out.as_mut_ptr(),
+                t0 = out(reg) r5,
+                t1 = out(reg) r6,
+                t2 = out(reg) r7,
+                t3 = out(reg) _,
+                t4 = out(reg) r4,
+                l = out(reg) _,
+                h = out(reg) _,
+                out("rdx") _,
+                options(nostack),
+            );
+        }
+        [out[4], out[5], out[6], out[7]] = [r4, r5, r6, r7];
+        out
+    }
+
+    /// `powers.first + Σ row[i]·powers.rest[i] + constant`, below 1.5, if the number
+    /// `first/2^256 + Σ row[i]·rest[i]/4 + constant` is below 3.
+    #[inline(always)]
+    pub(crate) fn row(self, row: &[Words; 2], powers: &Powers, constant: &Words) -> Words {
         let (r0, r1, r2, r3);
-        // SAFETY: reads 96 bytes behind `row` and `xs` and 24 behind `reduction`, writes registers;
+        // SAFETY: reads 64 bytes behind `row`, 128 behind `powers`, 32 behind `constant`, and of
+        // `reduction` 24 and then 32 of the 256 behind those, at an index below 8; writes registers;
         // who has a `Self` has seen that the processor has the instructions.
         unsafe {
             asm!(
+                "mov {t0}, [{xs}]",
+                "mov {t1}, [{xs} + 8]",
+                "mov {t2}, [{xs} + 16]",
+                "mov {t3}, [{xs} + 24]",
                 "xor {t4:e}, {t4:e}",
-                row!("{xs}", "{row}", "{t0}", "{t1}", "{t2}", "{t3}", "{t4}"),
-                row!("{xs} + 32", "{row} + 32", "{t0}", "{t1}", "{t2}", "{t3}", "{t4}"),
-                row!("{xs} + 64", "{row} + 64", "{t0}", "{t1}", "{t2}", "{t3}", "{t4}"),
+                row!("{xs} + 64", "{row}", "{t0}", "{t1}", "{t2}", "{t3}", "{t4}"),
+                row!("{xs} + 96", "{row} + 32", "{t0}", "{t1}", "{t2}", "{t3}", "{t4}"),
                 reduce!("{t0}", "{t1}", "{t2}", "{t3}", "adc {t4}, rdx"),
                 "xor {t0:e}, {t0:e}",
-                row!("{xs} + 8", "{row}", "{t1}", "{t2}", "{t3}", "{t4}", "{t0}"),
-                row!("{xs} + 40", "{row} + 32", "{t1}", "{t2}", "{t3}", "{t4}", "{t0}"),
-                row!("{xs} + 72", "{row} + 64", "{t1}", "{t2}", "{t3}", "{t4}", "{t0}"),
+                row!("{xs} + 72", "{row}", "{t1}", "{t2}", "{t3}", "{t4}", "{t0}"),
+                row!("{xs} + 104", "{row} + 32", "{t1}", "{t2}", "{t3}", "{t4}", "{t0}"),
                 reduce!("{t1}", "{t2}", "{t3}", "{t4}", "adc {t0}, rdx"),
                 "xor {t1:e}, {t1:e}",
-                row!("{xs} + 16", "{row}", "{t2}", "{t3}", "{t4}", "{t0}", "{t1}"),
-                row!("{xs} + 48", "{row} + 32", "{t2}", "{t3}", "{t4}", "{t0}", "{t1}"),
-                row!("{xs} + 80", "{row} + 64", "{t2}", "{t3}", "{t4}", "{t0}", "{t1}"),
+                row!("{xs} + 80", "{row}", "{t2}", "{t3}", "{t4}", "{t0}", "{t1}"),
+                row!("{xs} + 112", "{row} + 32", "{t2}", "{t3}", "{t4}", "{t0}", "{t1}"),
                 reduce!("{t2}", "{t3}", "{t4}", "{t0}", "adc {t1}, rdx"),
                 "xor {t2:e}, {t2:e}",
-                row!("{xs} + 24", "{row}", "{t3}", "{t4}", "{t0}", "{t1}", "{t2}"),
-                row!("{xs} + 56", "{row} + 32", "{t3}", "{t4}", "{t0}", "{t1}", "{t2}"),
-                row!("{xs} + 88", "{row} + 64", "{t3}", "{t4}", "{t0}", "{t1}", "{t2}"),
+                row!("{xs} + 88", "{row}", "{t3}", "{t4}", "{t0}", "{t1}", "{t2}"),
+                row!("{xs} + 120", "{row} + 32", "{t3}", "{t4}", "{t0}", "{t1}", "{t2}"),
                 reduce!("{t3}", "{t4}", "{t0}", "{t1}", "adc {t2}, rdx"),
-                xs = in(reg) xs.as_ptr(),
+                // The high half of the first product, and the constant.
+                "add {t4}, [{xs} + 32]",
+                "adc {t0}, [{xs} + 40]",
+                "adc {t1}, [{xs} + 48]",
+                "adc {t2}, [{xs} + 56]",
+                "add {t4}, [{constant}]",
+                "adc {t0}, [{constant} + 8]",
+                "adc {t1}, [{constant} + 16]",
+                "adc {t2}, [{constant} + 24]",
+                // A multiple of p by the top bits.
+                "mov {l}, {t2}",
+                "shr {l}, 61",
+                "shl {l}, 5",
+                "sub {t4}, [{reduction} + {l} + 24]",
+                "sbb {t0}, [{reduction} + {l} + 32]",
+                "sbb {t1}, 0",
+                "sbb {t2}, [{reduction} + {l} + 48]",
+                xs = in(reg) core::ptr::from_ref(powers),
                 row = in(reg) row.as_ptr(),
+                constant = in(reg) constant.as_ptr(),
                 reduction = in(reg) Reduction::<F>::WORDS.as_ptr(),
                 t4 = out(reg) r0,
-                t0 = inout(reg) start[0] => r1,
-                t1 = inout(reg) start[1] => r2,
-                t2 = inout(reg) start[2] => r3,
-                t3 = inout(reg) start[3] => _,
+                t0 = out(reg) r1,
+                t1 = out(reg) r2,
+                t2 = out(reg) r3,
+                t3 = out(reg) _,
                 l = out(reg) _,
                 h = out(reg) _,
                 x = out(reg) _,
@@ -271,93 +353,11 @@ impl<F: PastaField> Adx<F> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use ark_ff::BigInteger256;
-    use rand::{Rng, SeedableRng};
-    use rand_chacha::ChaCha20Rng;
-
-    use super::*;
-    use crate::{
-        fields::{Fp, Fq},
-        lanes::subtract_once,
-    };
-
-    /// Zero and values around the multiples of the modulus and of powers of two, up to `2.9·p`, and
-    /// random ones between.
-    fn samples<F: PastaField>(rng: &mut ChaCha20Rng) -> Vec<Words> {
-        let p = F::MODULUS.0;
-        let plus = |a: Words, b: Words| {
-            let mut out = BigInteger256::new(a);
-            assert!(!ark_ff::BigInteger::add_with_carry(&mut out, &BigInteger256::new(b)));
-            out.0
-        };
-        let minus = |a: Words| {
-            let mut out = BigInteger256::new(a);
-            let _ =
-                ark_ff::BigInteger::sub_with_borrow(&mut out, &BigInteger256::new([1, 0, 0, 0]));
-            out.0
-        };
-        let twice = plus(p, p);
-        let mut out = vec![[0; 4], [1, 0, 0, 0], minus(p), p, minus(twice), twice];
-        for bit in 0..255 {
-            let mut power = [0; 4];
-            power[bit / 64] = 1 << (bit % 64);
-            out.extend([power, minus(power)]);
-        }
-        out.push([u64::MAX, u64::MAX, u64::MAX, (1 << 63) | (3 << 60)]);
-        for _ in 0..200 {
-            let mut x: Words = rng.r#gen();
-            x[3] %= (1 << 63) | (3 << 60);
-            if rng.r#gen() {
-                x[rng.gen_range(0..4)] = [0, u64::MAX][rng.gen_range(0..2)] >> 2;
-            }
-            out.push(x);
-        }
-        out
-    }
-
-    fn element<F: PastaField>(mut x: Words) -> F {
-        for _ in 0..3 {
-            x = subtract_once(x, F::MODULUS.0);
-        }
-        F::from_montgomery(BigInteger256::new(x))
-    }
-
-    fn agrees<F: PastaField>() {
-        let Some(adx) = Adx::<F>::detect() else { return };
-        let mut rng = ChaCha20Rng::seed_from_u64(11);
-        let xs = samples::<F>(&mut rng);
-        // 1/2^256 in Montgomery form is the word 1.
-        let down = element::<F>([1, 0, 0, 0]);
-        for (i, a) in xs.iter().enumerate() {
-            assert_eq!(
-                element::<F>(adx.square(a)),
-                ark_ff::Field::square(&element::<F>(*a)),
-                "{a:?}"
-            );
-            for b in xs.iter().skip(i % 7).step_by(7) {
-                let expected = element::<F>(*a) * element::<F>(*b);
-                assert_eq!(element::<F>(adx.mul(a, b)), expected, "{a:?} {b:?}");
-            }
-        }
-        let third = |x: &Words| element::<F>(*x).montgomery().0;
-        for _ in 0..20_000 {
-            let mut pick = || xs[rng.gen_range(0..xs.len())];
-            let (state, start) = ([pick(), pick(), pick()], third(&pick()));
-            // Sums of rows below 2.9.
-            let row =
-                [third(&pick()), third(&pick()), [u64::MAX, u64::MAX, u64::MAX, (1 << 61) - 1]];
-            let sum: F =
-                row.iter().zip(&state).map(|(a, b)| element::<F>(*a) * element::<F>(*b)).sum();
-            let expected = sum + element::<F>(start) * down;
-            assert_eq!(element::<F>(adx.dot(&row, &state, &start)), expected, "{row:?} {state:?}");
-        }
-    }
-
-    #[test]
-    fn adx_is_arkworks() {
-        agrees::<Fp>();
-        agrees::<Fq>();
-    }
+/// What a row of a matrix of three columns, the first of ones, is multiplied with.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub(crate) struct Powers {
+    /// Still to be reduced.
+    pub(crate) first: [u64; 8],
+    pub(crate) rest: [Words; 2],
 }

@@ -4,9 +4,14 @@
 //! Sources: <https://eprint.iacr.org/2019/403>, and o1-labs/proof-systems `groupmap/src/lib.rs`
 //! for the choice of parameters. For `y² = x³ + 5` the parameter is `u = 1`, with `f(u) = 6`.
 
+use alloc::{vec, vec::Vec};
+
 use ark_ff::{Field, MontFp};
 
-use crate::fields::{Fp, Fq, PastaField};
+use crate::{
+    fields::{Fp, Fq, PastaField},
+    lanes::LaneBackend,
+};
 
 /// Precomputed constants of the map for `y² = x³ + 5` over `F`.
 #[derive(Clone, Copy, Debug)]
@@ -101,23 +106,39 @@ impl<F: PastaField> GroupMap<F> {
         self.first_on_curve(self.candidates(t))
     }
 
-    /// [`Self::to_group`] of many elements, with one inversion for all.
-    pub fn to_group_many(&self, ts: &[F]) -> alloc::vec::Vec<(F, F)> {
-        let squares: alloc::vec::Vec<F> = ts.iter().map(F::square).collect();
-        let mut alphas: alloc::vec::Vec<F> =
-            squares.iter().map(|t2| (*t2 + self.fu) * t2).collect();
+    /// [`Self::to_group`] of many elements, with one inversion for all and the square roots in lanes.
+    pub fn to_group_many(&self, ts: &[F]) -> Vec<(F, F)> {
+        self.map_many(LaneBackend::detect(), ts)
+    }
+
+    fn map_many(&self, backend: LaneBackend, ts: &[F]) -> Vec<(F, F)> {
+        let squares: Vec<F> = ts.iter().map(F::square).collect();
+        let mut alphas: Vec<F> = squares.iter().map(|t2| (*t2 + self.fu) * t2).collect();
         ark_ff::batch_inversion(&mut alphas);
-        squares
+        let candidates: Vec<[F; 3]> = squares
             .into_iter()
             .zip(alphas)
-            .map(|(t2, alpha)| self.first_on_curve(self.candidates_with(t2, alpha)))
-            .collect()
+            .map(|(t2, alpha)| self.candidates_with(t2, alpha))
+            .collect();
+        let mut points = vec![None; ts.len()];
+        let mut open: Vec<usize> = (0..ts.len()).collect();
+        for candidate in [0, 1, 2] {
+            let x = |i: &usize| candidates[*i][candidate];
+            let right: Vec<F> = open.iter().map(|i| x(i).square() * x(i) + F::from(B)).collect();
+            for (i, root) in open.iter().zip(F::sqrt_table().sqrt_many(backend, &right)) {
+                points[*i] = root.map(|y| (x(i), y));
+            }
+            open.retain(|i| points[*i].is_none());
+        }
+        let last =
+            |(point, xs): (Option<_>, [F; 3])| point.unwrap_or_else(|| self.first_on_curve(xs));
+        points.into_iter().zip(candidates).map(last).collect()
     }
 
     fn first_on_curve(&self, candidates: [F; 3]) -> (F, F) {
         for x in candidates {
             let rhs = x.square() * x + F::from(B);
-            if let Some(y) = rhs.sqrt() {
+            if let Some(y) = rhs.square_root() {
                 return (x, y);
             }
         }
@@ -149,13 +170,22 @@ mod tests {
         constants(&VESTA_MAP);
     }
 
+    fn batches<F: PastaField>(map: &GroupMap<F>) {
+        let ts: Vec<F> = (0..150u64).map(F::from).collect();
+        let expected: Vec<(F, F)> = ts.iter().map(|t| map.to_group(*t)).collect();
+        for (x, y) in &expected {
+            assert_eq!(y.square(), x.square() * x + F::from(5u64));
+        }
+        for backend in [LaneBackend::Scalar, LaneBackend::Avx2, LaneBackend::Avx512Ifma] {
+            for n in [0, 1, 9, 150] {
+                assert_eq!(map.map_many(backend, &ts[..n]), expected[..n], "{backend:?}");
+            }
+        }
+    }
+
     #[test]
     fn maps_onto_the_curve_and_batches_agree() {
-        let ts: Vec<Fp> = (0..50u64).map(Fp::from).collect();
-        let many = PALLAS_MAP.to_group_many(&ts);
-        for (t, point) in ts.iter().zip(many) {
-            assert_eq!(PALLAS_MAP.to_group(*t), point);
-            assert_eq!(point.1.square(), point.0.square() * point.0 + Fp::from(5u64));
-        }
+        batches(&PALLAS_MAP);
+        batches(&VESTA_MAP);
     }
 }

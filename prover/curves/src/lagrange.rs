@@ -203,10 +203,10 @@ impl<C: PastaCurve> Layer<C> {
         (0..n).step_by(2 * self.half).collect()
     }
 
-    /// Left indices of the other butterflies.
+    /// Left indices of the other butterflies, those with the same twiddle together.
     fn scaled(&self, n: usize) -> Vec<usize> {
         let first = usize::from(self.left.is_none());
-        (0..n).step_by(2 * self.half).flat_map(|start| start + first..start + self.half).collect()
+        (first..self.half).flat_map(|j| (j..n).step_by(2 * self.half)).collect()
     }
 
     fn is_trivial(&self, left: usize) -> bool {

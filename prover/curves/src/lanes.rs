@@ -41,7 +41,7 @@ mod tests;
 pub(crate) mod word;
 
 pub(crate) use kernel::{Kernel, prefetch, run};
-pub use poseidon::{PoseidonRounds, poseidon_many, poseidon_one};
+pub use poseidon::{PoseidonRounds, PoseidonTable};
 
 /// Number of elements in a vector.
 pub(crate) const LANES: usize = 8;
@@ -81,9 +81,10 @@ pub(crate) trait Lanes<F: PastaField>: Copy {
     /// `self²`; `self` is tight.
     fn square(&self) -> Self;
 
-    /// `Σ row[i]·xs[i] + constant`, all tight. The result is below `2.1·p`: it may be multiplied,
-    /// squared and stored, but not subtracted from.
-    fn dot(row: &[Self; 3], xs: &[Self; 3], constant: &Self) -> Self;
+    /// `Σ row[i]·xs[i] + constant` of at most three tight products; the constant is tight, or the
+    /// sum of two tight values. The result is below `2.1·p`, or `3.4·p`: it may be squared and
+    /// multiplied (as `self`), in the first case also stored, but not subtracted from.
+    fn dot<const N: usize>(row: &[Self; N], xs: &[Self; N], constant: &Self) -> Self;
 
     /// `self + other`.
     fn add(&self, other: &Self) -> Self;

@@ -23,8 +23,8 @@ use crate::{
 /// The largest SRS that [`Srs::new`] derives: 2^24 bases, a gibibyte.
 pub const MAX_SRS_SIZE: usize = 1 << 24;
 
-/// Bases per batch of the group map: the inversions of a batch cost one.
-const DERIVATION_BATCH: usize = 256;
+/// Bases per batch of the group map: a batch shares an inversion and the tables of its square roots.
+const DERIVATION_BATCH: usize = 1 << 11;
 
 /// The bases `G₀ … Gₙ₋₁` of coefficients and the base `H` of blinders.
 ///

@@ -1,46 +1,46 @@
 //! Permutations of many states at once, in the lanes of `mina-curves`.
 
-use mina_curves::{LaneBackend, PoseidonRounds, poseidon_many, poseidon_one};
+use mina_curves::{LaneBackend, PastaField, PoseidonTable};
 
-use crate::permutation::{Kimchi, Legacy, PoseidonField};
+use crate::permutation::PoseidonField;
 
 /// [`Kimchi::permute`](crate::Permutation::permute) of every state.
 pub fn permute_many_kimchi<F: PoseidonField>(states: &mut [[F; 3]]) {
-    permute_many(LaneBackend::detect(), Kimchi::rounds(), states);
+    permute_many(F::kimchi_table(), states);
 }
 
 /// [`Legacy::permute`](crate::Permutation::permute) of every state.
 pub fn permute_many_legacy<F: PoseidonField>(states: &mut [[F; 3]]) {
-    permute_many(LaneBackend::detect(), Legacy::rounds(), states);
+    permute_many(F::legacy_table(), states);
 }
 
 /// As many states as a vector of lanes takes the time for, when permuted one by one.
 const fn worth_a_vector(backend: LaneBackend) -> usize {
     match backend {
         LaneBackend::Scalar => usize::MAX,
-        LaneBackend::Avx2 => 8,
+        LaneBackend::Avx2 => 7,
         LaneBackend::Avx512Ifma => 4,
     }
 }
 
-fn permute_many<F: PoseidonField>(
-    backend: LaneBackend,
-    rounds: PoseidonRounds<'_, F>,
-    states: &mut [[F; 3]],
-) {
+fn permute_many<F: PastaField>(table: &PoseidonTable<F>, states: &mut [[F; 3]]) {
+    let (in_lanes, one_by_one) = in_lanes(LaneBackend::detect(), states);
+    if !in_lanes.is_empty() {
+        table.permute_many(in_lanes);
+    }
+    for state in one_by_one {
+        table.permute(state);
+    }
+}
+
+/// The states for which lanes are worth it, and the rest.
+fn in_lanes<T>(backend: LaneBackend, states: &mut [T]) -> (&mut [T], &mut [T]) {
     let rest = states.len() % LaneBackend::LANES;
-    let in_lanes = match backend {
+    states.split_at_mut(match backend {
         LaneBackend::Scalar => 0,
         _ if rest < worth_a_vector(backend) => states.len() - rest,
         _ => states.len(),
-    };
-    let (in_lanes, one_by_one) = states.split_at_mut(in_lanes);
-    if !in_lanes.is_empty() {
-        poseidon_many(backend, rounds, in_lanes);
-    }
-    for state in one_by_one {
-        poseidon_one(rounds, state);
-    }
+    })
 }
 
 #[cfg(test)]
@@ -48,7 +48,7 @@ mod tests {
     use mina_curves::{Fp, Fq};
 
     use super::*;
-    use crate::permutation::Permutation;
+    use crate::permutation::{Kimchi, Legacy, Permutation};
 
     fn states<F: PoseidonField>(n: usize) -> Vec<[F; 3]> {
         let mut edges: Vec<F> = vec![F::ZERO, F::ONE, -F::ONE, -F::from(2u64)];
@@ -66,16 +66,19 @@ mod tests {
     }
 
     fn agrees<F: PoseidonField>() {
-        for backend in [LaneBackend::Scalar, LaneBackend::Avx2, LaneBackend::Avx512Ifma] {
-            for n in [0, 1, 3, 4, 7, 8, 9, 16, 300] {
-                let (mut a, mut b) = (states::<F>(n), states::<F>(n));
-                let (mut c, mut d) = (a.clone(), b.clone());
-                permute_many(backend, Kimchi::rounds(), &mut a);
-                b.iter_mut().for_each(Kimchi::permute);
-                assert_eq!(a, b, "{backend:?} {n}");
-                permute_many(backend, Legacy::rounds(), &mut c);
-                d.iter_mut().for_each(Legacy::permute);
-                assert_eq!(c, d, "{backend:?} {n}");
+        for n in [0, 1, 3, 4, 7, 8, 9, 16, 300] {
+            let (mut a, mut b) = (states::<F>(n), states::<F>(n));
+            let (mut c, mut d) = (a.clone(), b.clone());
+            permute_many_kimchi(&mut a);
+            b.iter_mut().for_each(Kimchi::permute);
+            assert_eq!(a, b, "{n}");
+            permute_many_legacy(&mut c);
+            d.iter_mut().for_each(Legacy::permute);
+            assert_eq!(c, d, "{n}");
+            for backend in [LaneBackend::Scalar, LaneBackend::Avx2, LaneBackend::Avx512Ifma] {
+                let mut e = states::<F>(n);
+                F::kimchi_table().permute_many_with(backend, &mut e);
+                assert_eq!(e, b, "{backend:?} {n}");
             }
         }
     }
@@ -84,13 +87,5 @@ mod tests {
     fn many_are_each() {
         agrees::<Fp>();
         agrees::<Fq>();
-    }
-
-    #[test]
-    fn lanes_even_where_they_are_not_chosen() {
-        let (mut a, mut b) = (states::<Fp>(9), states::<Fp>(9));
-        poseidon_many(LaneBackend::Scalar, Kimchi::rounds(), &mut a);
-        b.iter_mut().for_each(Kimchi::permute);
-        assert_eq!(a, b);
     }
 }

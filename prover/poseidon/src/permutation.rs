@@ -1,7 +1,9 @@
 //! The two Poseidon permutations.
 
-use ark_ff::{Fp256, MontBackend, MontConfig};
-use mina_curves::{Fp, Fq, PastaField, PoseidonRounds, poseidon_one};
+use alloc::boxed::Box;
+
+use mina_curves::{Fp, Fq, PastaField, PoseidonRounds, PoseidonTable};
+use once_cell::race::OnceBox;
 
 use crate::{kimchi, legacy};
 
@@ -18,27 +20,11 @@ pub struct PoseidonParams<F, const ROWS: usize> {
     pub mds: [[F; 3]; 3],
     /// One row per addition of constants.
     pub round_constants: [[F; 3]; ROWS],
-    /// The constants times `2^256`.
-    pub(crate) lifted_constants: [[F; 3]; ROWS],
 }
 
-impl<P: MontConfig<4>, const ROWS: usize> PoseidonParams<Fp256<MontBackend<P, 4>>, ROWS> {
-    pub(crate) const fn new(
-        mds: [[Fp256<MontBackend<P, 4>>; 3]; 3],
-        round_constants: [[Fp256<MontBackend<P, 4>>; 3]; ROWS],
-    ) -> Self {
-        let mut lifted_constants = round_constants;
-        let mut row = 0;
-        while row < ROWS {
-            let mut i = 0;
-            while i < 3 {
-                // Takes the words of the Montgomery form for a value.
-                lifted_constants[row][i] = Fp256::new(round_constants[row][i].0);
-                i += 1;
-            }
-            row += 1;
-        }
-        Self { mds, round_constants, lifted_constants }
+impl<F, const ROWS: usize> PoseidonParams<F, ROWS> {
+    pub(crate) const fn new(mds: [[F; 3]; 3], round_constants: [[F; 3]; ROWS]) -> Self {
+        Self { mds, round_constants }
     }
 }
 
@@ -49,6 +35,14 @@ pub trait PoseidonField: PastaField {
 
     /// Constants of the legacy permutation; row 0 is added before the first round.
     fn legacy_params() -> &'static PoseidonParams<Self, { LEGACY_ROUNDS + 1 }>;
+
+    /// The Kimchi permutation, made ready on first use.
+    #[doc(hidden)]
+    fn kimchi_table() -> &'static PoseidonTable<Self>;
+
+    /// The legacy permutation, made ready on first use.
+    #[doc(hidden)]
+    fn legacy_table() -> &'static PoseidonTable<Self>;
 }
 
 impl PoseidonField for Fp {
@@ -59,6 +53,16 @@ impl PoseidonField for Fp {
     fn legacy_params() -> &'static PoseidonParams<Self, { LEGACY_ROUNDS + 1 }> {
         &legacy::FP_LEGACY
     }
+
+    fn kimchi_table() -> &'static PoseidonTable<Self> {
+        static TABLE: OnceBox<PoseidonTable<Fp>> = OnceBox::new();
+        TABLE.get_or_init(|| Box::new(PoseidonTable::new(Kimchi::rounds())))
+    }
+
+    fn legacy_table() -> &'static PoseidonTable<Self> {
+        static TABLE: OnceBox<PoseidonTable<Fp>> = OnceBox::new();
+        TABLE.get_or_init(|| Box::new(PoseidonTable::new(Legacy::rounds())))
+    }
 }
 
 impl PoseidonField for Fq {
@@ -68,6 +72,16 @@ impl PoseidonField for Fq {
 
     fn legacy_params() -> &'static PoseidonParams<Self, { LEGACY_ROUNDS + 1 }> {
         &legacy::FQ_LEGACY
+    }
+
+    fn kimchi_table() -> &'static PoseidonTable<Self> {
+        static TABLE: OnceBox<PoseidonTable<Fq>> = OnceBox::new();
+        TABLE.get_or_init(|| Box::new(PoseidonTable::new(Kimchi::rounds())))
+    }
+
+    fn legacy_table() -> &'static PoseidonTable<Self> {
+        static TABLE: OnceBox<PoseidonTable<Fq>> = OnceBox::new();
+        TABLE.get_or_init(|| Box::new(PoseidonTable::new(Legacy::rounds())))
     }
 }
 
@@ -87,18 +101,17 @@ pub struct Legacy;
 
 impl<F: PoseidonField> Permutation<F> for Kimchi {
     fn permute(state: &mut [F; 3]) {
-        poseidon_one(Self::rounds(), state);
+        F::kimchi_table().permute(state);
     }
 }
 
 impl Kimchi {
-    pub(crate) fn rounds<F: PoseidonField>() -> PoseidonRounds<'static, F> {
+    fn rounds<F: PoseidonField>() -> PoseidonRounds<'static, F> {
         let params = F::kimchi_params();
         PoseidonRounds {
             mds: &params.mds,
             initial: None,
             constants: &params.round_constants,
-            lifted: &params.lifted_constants,
             seventh_power: true,
         }
     }
@@ -106,21 +119,14 @@ impl Kimchi {
 
 impl<F: PoseidonField> Permutation<F> for Legacy {
     fn permute(state: &mut [F; 3]) {
-        poseidon_one(Self::rounds(), state);
+        F::legacy_table().permute(state);
     }
 }
 
 impl Legacy {
-    pub(crate) fn rounds<F: PoseidonField>() -> PoseidonRounds<'static, F> {
+    fn rounds<F: PoseidonField>() -> PoseidonRounds<'static, F> {
         let params = F::legacy_params();
         let [initial, constants @ ..] = &params.round_constants;
-        let [_, lifted @ ..] = &params.lifted_constants;
-        PoseidonRounds {
-            mds: &params.mds,
-            initial: Some(initial),
-            constants,
-            lifted,
-            seventh_power: false,
-        }
+        PoseidonRounds { mds: &params.mds, initial: Some(initial), constants, seventh_power: false }
     }
 }

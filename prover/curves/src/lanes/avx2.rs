@@ -4,13 +4,20 @@
 //! the only callers are behind [`super::run`].
 #![allow(unsafe_code)]
 
+mod product;
+
 use core::arch::x86_64::*;
 
-use super::{Kernel, Op, Raw, radix29::Radix29, word::Word};
+use super::{
+    Kernel, Op, Raw,
+    radix29::{LIMBS, Radix29, Reduction},
+    word::Word,
+};
 use crate::fields::PastaField;
 
 /// A 256-bit register.
 #[derive(Clone, Copy, Debug)]
+#[repr(transparent)]
 pub(crate) struct Avx2(__m256i);
 
 // SAFETY (every block in this impl): the intrinsics need AVX2, which the module's contract
@@ -113,6 +120,11 @@ impl Word for Avx2 {
             unsafe { _mm256_storeu_si256(out.as_mut_ptr().cast(), row) };
         }
         out
+    }
+    #[inline(always)]
+    fn product<F: PastaField>(a: &[Self; LIMBS], b: &[Self; LIMBS]) -> [Self; LIMBS] {
+        // SAFETY: see above the impl.
+        unsafe { product::mul(a, b, Reduction::of::<F>()) }
     }
     #[inline(always)]
     fn outline<O: Op>(op: O) -> O::Output {

@@ -9,25 +9,25 @@
 //! Bounds (`B = 2^29`): limbs of tight values are below `B`, of loose ones below `3B` (below `4B`
 //! for `sub2`, which is only ever tightened). A column of `loose·tight` is below
 //! `9·3B·B + 4·B² + 2^52 < 2^63`, one of [`Lanes::dot`] below `3·9·B² + 4·B² + 2^52 < 2^63`. With
-//! the left operand below `8p` and the right one below `2.1p` the result is below
-//! `(1 + 8·2.1/2^7)·p < 1.2p`.
+//! the left operand below `8p` and the right one below `2.1p`, or both below `3.4p`, the result is
+//! below `(1 + 8·2.1/2^7)·p < 1.2p`.
 //!
 //! Loops over limbs are plain ones: a closure handed to `array::map` may be compiled as a function
 //! of its own, without the vector instructions of its caller.
 #![allow(clippy::needless_range_loop)]
 
-mod columns;
+pub(super) mod columns;
 
 use core::marker::PhantomData;
 
 use ark_ff::BigInteger256;
 
-use self::columns::{clear_odd, dot, join, mul, odd, square};
+use self::columns::{clear_odd, dot, join, odd, square};
 use super::{LANES, Lanes, Op, Raw, power_of_two, subtract_once, word::Word};
 use crate::fields::PastaField;
 
 /// Number of limbs.
-const LIMBS: usize = 9;
+pub(super) const LIMBS: usize = 9;
 const BITS: i32 = 29;
 const MASK: u32 = (1 << BITS) - 1;
 /// The modulus' top limb is `2^TOP`.
@@ -97,11 +97,34 @@ impl<F: PastaField> Constants<F> {
         }
         out
     };
+    const REDUCTION: Reduction = Reduction {
+        mask: [MASK as u64; 4],
+        modulus: {
+            let limbs = Self::MODULUS;
+            [[limbs[1] as u64; 4], [limbs[2] as u64; 4], [limbs[3] as u64; 4], [limbs[4] as u64; 4]]
+        },
+    };
     const ENTRY: Raw = power_of_two(F::MODULUS.0, 266);
     const EXIT: Raw = power_of_two(F::MODULUS.0, 256);
     /// arkworks' words of `2^5` and of `2^-5`.
     const UP: Raw = power_of_two(F::MODULUS.0, 261);
     const DOWN: Raw = power_of_two(F::MODULUS.0, 251);
+}
+
+/// What products need in memory, in all four 64-bit places: the mask of a limb, and limbs 1 to 4 of
+/// the modulus.
+#[derive(Debug)]
+#[repr(C, align(32))]
+pub(super) struct Reduction {
+    mask: [u64; 4],
+    modulus: [[u64; 4]; 4],
+}
+
+impl Reduction {
+    /// That of `F`.
+    pub(super) const fn of<F: PastaField>() -> &'static Self {
+        &Constants::<F>::REDUCTION
+    }
 }
 
 /// A constant in every lane.
@@ -166,7 +189,7 @@ impl<F: PastaField, W: Word> Op for Mul<'_, F, W> {
 
     #[inline(always)]
     fn run(self) -> [W; LIMBS] {
-        mul::<F, W>(self.0, self.1)
+        W::product::<F>(self.0, self.1)
     }
 }
 
@@ -183,19 +206,19 @@ impl<F: PastaField, W: Word> Op for Squared<'_, F, W> {
 }
 
 /// A row of a matrix product as a function of its own.
-struct Row<'a, F, W> {
-    row: [&'a [W; LIMBS]; 3],
-    xs: [&'a [W; LIMBS]; 3],
+struct Row<'a, F, W, const N: usize> {
+    row: [&'a [W; LIMBS]; N],
+    xs: [&'a [W; LIMBS]; N],
     constant: &'a [W; LIMBS],
     field: PhantomData<F>,
 }
 
-impl<F: PastaField, W: Word> Op for Row<'_, F, W> {
+impl<F: PastaField, W: Word, const N: usize> Op for Row<'_, F, W, N> {
     type Output = [W; LIMBS];
 
     #[inline(always)]
     fn run(self) -> [W; LIMBS] {
-        dot::<F, W>(self.row, self.xs, self.constant)
+        dot::<F, W, N>(self.row, self.xs, self.constant)
     }
 }
 
@@ -245,15 +268,17 @@ impl<F: PastaField, W: Word> Lanes<F> for Radix29<F, W> {
     }
 
     #[inline(always)]
-    fn dot(row: &[Self; 3], xs: &[Self; 3], constant: &Self) -> Self {
-        let [r0, r1, r2] = row;
-        let [x0, x1, x2] = xs;
-        Self::new(W::outline(Row::<F, W> {
-            row: [&r0.0, &r1.0, &r2.0],
-            xs: [&x0.0, &x1.0, &x2.0],
+    fn dot<const N: usize>(row: &[Self; N], xs: &[Self; N], constant: &Self) -> Self {
+        let mut limbs = Row::<F, W, N> {
+            row: [&constant.0; N],
+            xs: [&constant.0; N],
             constant: &constant.0,
             field: PhantomData,
-        }))
+        };
+        for i in 0..N {
+            (limbs.row[i], limbs.xs[i]) = (&row[i].0, &xs[i].0);
+        }
+        Self::new(W::outline(limbs))
     }
 
     #[inline(always)]

@@ -170,13 +170,13 @@ fn square<F: PastaField, W: Wide>(a: &[W; LIMBS]) -> [W; LIMBS] {
 
 /// [`Lanes::dot`] on limbs.
 #[inline(always)]
-fn dot<F: PastaField, W: Wide>(
-    row: [&[W; LIMBS]; 3],
-    xs: [&[W; LIMBS]; 3],
+fn dot<F: PastaField, W: Wide, const N: usize>(
+    row: [&[W; LIMBS]; N],
+    xs: [&[W; LIMBS]; N],
     constant: &[W; LIMBS],
 ) -> [W; LIMBS] {
     let mut columns = [W::splat(0); 2 * LIMBS];
-    for i in 0..3 {
+    for i in 0..N {
         accumulate(&mut columns, row[i], xs[i]);
     }
     for i in 0..LIMBS {
@@ -238,19 +238,19 @@ impl<F: PastaField, W: Wide> Op for Squared<'_, F, W> {
 }
 
 /// A row of a matrix product as a function of its own.
-struct Row<'a, F, W> {
-    row: [&'a [W; LIMBS]; 3],
-    xs: [&'a [W; LIMBS]; 3],
+struct Row<'a, F, W, const N: usize> {
+    row: [&'a [W; LIMBS]; N],
+    xs: [&'a [W; LIMBS]; N],
     constant: &'a [W; LIMBS],
     field: PhantomData<F>,
 }
 
-impl<F: PastaField, W: Wide> Op for Row<'_, F, W> {
+impl<F: PastaField, W: Wide, const N: usize> Op for Row<'_, F, W, N> {
     type Output = [W; LIMBS];
 
     #[inline(always)]
     fn run(self) -> [W; LIMBS] {
-        dot::<F, W>(self.row, self.xs, self.constant)
+        dot::<F, W, N>(self.row, self.xs, self.constant)
     }
 }
 
@@ -304,15 +304,18 @@ impl<F: PastaField, W: Wide> Lanes<F> for Radix52<F, W> {
     }
 
     #[inline(always)]
-    fn dot(row: &[Self; 3], xs: &[Self; 3], constant: &Self) -> Self {
-        let [r0, r1, r2] = row;
-        let [x0, x1, x2] = xs;
-        Self::new(W::outline(Row::<F, W> {
-            row: [&r0.0, &r1.0, &r2.0],
-            xs: [&x0.0, &x1.0, &x2.0],
+    fn dot<const N: usize>(row: &[Self; N], xs: &[Self; N], constant: &Self) -> Self {
+        // A plain loop, as in `radix29`.
+        let mut limbs = Row::<F, W, N> {
+            row: [&constant.0; N],
+            xs: [&constant.0; N],
             constant: &constant.0,
             field: PhantomData,
-        }))
+        };
+        for i in 0..N {
+            (limbs.row[i], limbs.xs[i]) = (&row[i].0, &xs[i].0);
+        }
+        Self::new(W::outline(limbs))
     }
 
     #[inline(always)]

@@ -70,7 +70,7 @@ impl<F: PastaField> Lanes<F> for Scalar<F> {
     }
 
     #[inline(always)]
-    fn dot(row: &[Self; 3], xs: &[Self; 3], constant: &Self) -> Self {
+    fn dot<const N: usize>(row: &[Self; N], xs: &[Self; N], constant: &Self) -> Self {
         let mut out = constant.0;
         for (lane, x) in out.iter_mut().enumerate() {
             // arkworks' `sum_of_products`, with one reduction for all, is slower.

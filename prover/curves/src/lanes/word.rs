@@ -1,6 +1,10 @@
 //! The instructions that the limb algorithms need, and their portable form.
 
-use super::{LANES, Op, Raw};
+use super::{
+    LANES, Op, Raw,
+    radix29::{LIMBS, columns},
+};
+use crate::fields::PastaField;
 
 /// A 256-bit word, seen as four 64-bit or eight 32-bit unsigned integers.
 pub(crate) trait Word: Copy {
@@ -40,6 +44,12 @@ pub(crate) trait Word: Copy {
     fn load(raw: [&Raw; 4]) -> [Self; 4];
     /// The inverse of [`Self::load`].
     fn store(words: [Self; 4]) -> [Raw; 4];
+
+    /// [`Lanes::mul`](super::Lanes::mul) on limbs of 29 bits.
+    #[inline(always)]
+    fn product<F: PastaField>(a: &[Self; LIMBS], b: &[Self; LIMBS]) -> [Self; LIMBS] {
+        columns::mul::<F, Self>(a, b)
+    }
 
     /// [`Lanes::outline`](super::Lanes::outline) for lanes made of these words.
     fn outline<O: Op>(op: O) -> O::Output {

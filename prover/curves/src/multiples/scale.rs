@@ -2,8 +2,9 @@
 //!
 //! Both halves of a scalar are cut into signed digits of [`WINDOW`] bits. All lanes double
 //! together; a digit picks one of the multiples `1..=2^(WINDOW−1)` of the lane's point, its image
-//! under the endomorphism, and a sign. Where all points share a scalar, lanes need not add at the
-//! same places of different scalars: the digits are odd, of one bit more, and five of six are zero.
+//! under the endomorphism, and a sign. Where the points of each vector share a scalar, lanes need not
+//! add at the same places of different scalars: the digits are odd, of one bit more, and five of six
+//! are zero.
 #![allow(clippy::needless_range_loop)]
 
 use alloc::{vec, vec::Vec};
@@ -221,7 +222,7 @@ struct Digits {
     /// Whether all digits but zero are odd.
     odd: bool,
     count: usize,
-    /// One if all scalars are the same.
+    /// Vectors of different scalars: one if all are the same.
     vectors: usize,
     rows: Vec<[i8; LANES]>,
 }
@@ -230,36 +231,45 @@ impl Digits {
     fn new(halves: &[[Half; 2]]) -> Self {
         let bits = |half: &Half| u128::BITS - half.magnitude.leading_zeros();
         let longest = halves.iter().flatten().map(bits).max().unwrap_or(0);
-        match halves {
-            [pair, others @ ..] if others.iter().all(|other| other == pair) => {
-                Self::shared(pair, longest)
-            }
-            _ => Self::each(halves, longest),
+        let one_each = |lanes: &[[Half; 2]]| lanes.iter().all(|pair| *pair == lanes[0]);
+        if halves.chunks(LANES).all(one_each) {
+            Self::shared(halves, longest)
+        } else {
+            Self::each(halves, longest)
         }
     }
 
-    /// Of one scalar: digits are odd and below `2^WINDOW`, and each is followed by `WINDOW` zeros.
-    fn shared(pair: &[Half; 2], longest: u32) -> Self {
+    /// Of one scalar for each vector: digits are odd and below `2^WINDOW`, and each is followed by
+    /// `WINDOW` zeros.
+    fn shared(halves: &[[Half; 2]], longest: u32) -> Self {
         const MODULUS: u128 = 2 << WINDOW;
+        let scalars = match halves.first() {
+            Some(first) if halves.iter().all(|pair| pair == first) => &halves[..1],
+            _ => halves,
+        };
+        let vectors = scalars.len().div_ceil(LANES);
         // One more for the carry of the last digit.
         let count = longest as usize + 1;
-        let mut rows = vec![[0; LANES]; count * 2];
-        for (half, value) in pair.iter().enumerate() {
-            let mut rest = value.magnitude;
-            for place in 0..count {
-                if rest & 1 == 1 {
-                    let mut digit = (rest & (MODULUS - 1)) as i8;
-                    rest &= !(MODULUS - 1);
-                    if digit >= 1 << WINDOW {
-                        digit -= MODULUS as i8;
-                        rest += MODULUS;
+        let mut rows = vec![[0; LANES]; count * 2 * vectors];
+        for (vector, pair) in scalars.iter().step_by(LANES).enumerate() {
+            for (half, value) in pair.iter().enumerate() {
+                let mut rest = value.magnitude;
+                for place in 0..count {
+                    if rest & 1 == 1 {
+                        let mut digit = (rest & (MODULUS - 1)) as i8;
+                        rest &= !(MODULUS - 1);
+                        if digit >= 1 << WINDOW {
+                            digit -= MODULUS as i8;
+                            rest += MODULUS;
+                        }
+                        let digit = if value.negative { -digit } else { digit };
+                        rows[(place * 2 + half) * vectors + vector] = [digit; LANES];
                     }
-                    rows[place * 2 + half] = [if value.negative { -digit } else { digit }; LANES];
+                    rest >>= 1;
                 }
-                rest >>= 1;
             }
         }
-        Self { bits: 1, odd: true, count, vectors: 1, rows }
+        Self { bits: 1, odd: true, count, vectors, rows }
     }
 
     /// Of each its own.

@@ -45,6 +45,12 @@ fn each<C: PastaCurve>() {
             compare::<C>(&bases[..9], &[scalar + C::ScalarField::ONE; 9]);
         }
     }
+    // One scalar for each vector, and the same with a lane that differs.
+    let mut runs: Vec<_> = (0..700).map(|i| scalars[i / LaneBackend::LANES]).collect();
+    compare::<C>(&bases, &runs);
+    compare::<C>(&bases[..61], &runs);
+    runs[13] = scalars[0];
+    compare::<C>(&bases[..61], &runs);
     let mut holes = bases[..20].to_vec();
     holes[3] = Point::<C>::zero();
     holes[19] = Point::<C>::zero();

@@ -40,20 +40,22 @@ impl<W: Word> Columns<W> for Square<'_, W> {
 }
 
 /// `Σ row·xs + constant·2^261`.
-struct Dot<'a, W> {
-    products: [Product<'a, W>; 3],
+struct Dot<'a, W, const N: usize> {
+    row: [&'a [W; LIMBS]; N],
+    xs: [&'a [W; LIMBS]; N],
     constant: &'a [W; LIMBS],
 }
 
-impl<W: Word> Columns<W> for Dot<'_, W> {
+impl<W: Word, const N: usize> Columns<W> for Dot<'_, W, N> {
     #[inline(always)]
     fn add<const K: usize>(&self, mut sum: W) -> W {
         if K >= LIMBS {
             sum = sum.add64(self.constant[K - LIMBS]);
         }
-        sum = self.products[0].add::<K>(sum);
-        sum = self.products[1].add::<K>(sum);
-        self.products[2].add::<K>(sum)
+        for i in 0..N {
+            sum = Product(self.row[i], self.xs[i]).add::<K>(sum);
+        }
+        sum
     }
 }
 
@@ -132,7 +134,7 @@ pub(super) fn clear_odd<W: Word>(mut x: [W; LIMBS]) -> [W; LIMBS] {
 
 /// [`Lanes::mul`](crate::lanes::Lanes::mul) on limbs.
 #[inline(always)]
-pub(super) fn mul<F: PastaField, W: Word>(a: &[W; LIMBS], b: &[W; LIMBS]) -> [W; LIMBS] {
+pub(in crate::lanes) fn mul<F: PastaField, W: Word>(a: &[W; LIMBS], b: &[W; LIMBS]) -> [W; LIMBS] {
     let even = reduce::<F, W, _>(&Product(a, b));
     join(even, reduce::<F, W, _>(&Product(&odd(a), &odd(b))))
 }
@@ -151,20 +153,19 @@ pub(super) fn square<F: PastaField, W: Word>(a: &[W; LIMBS]) -> [W; LIMBS] {
 
 /// [`Lanes::dot`](crate::lanes::Lanes::dot) on limbs.
 #[inline(always)]
-pub(super) fn dot<F: PastaField, W: Word>(
-    row: [&[W; LIMBS]; 3],
-    xs: [&[W; LIMBS]; 3],
+pub(super) fn dot<F: PastaField, W: Word, const N: usize>(
+    row: [&[W; LIMBS]; N],
+    xs: [&[W; LIMBS]; N],
     constant: &[W; LIMBS],
 ) -> [W; LIMBS] {
-    let even = reduce::<F, W, _>(&Dot {
-        products: [Product(row[0], xs[0]), Product(row[1], xs[1]), Product(row[2], xs[2])],
-        constant: &clear_odd(*constant),
-    });
-    let row = [&odd(row[0]), &odd(row[1]), &odd(row[2])];
-    let xs = [&odd(xs[0]), &odd(xs[1]), &odd(xs[2])];
-    let odd = reduce::<F, W, _>(&Dot {
-        products: [Product(row[0], xs[0]), Product(row[1], xs[1]), Product(row[2], xs[2])],
-        constant: &odd(constant),
-    });
-    join(even, odd)
+    let even = reduce::<F, W, _>(&Dot { row, xs, constant: &clear_odd(*constant) });
+    let mut odds = [[[W::splat64(0); LIMBS]; 2]; N];
+    for i in 0..N {
+        odds[i] = [odd(row[i]), odd(xs[i])];
+    }
+    let (mut row, mut xs) = (row, xs);
+    for i in 0..N {
+        (row[i], xs[i]) = (&odds[i][0], &odds[i][1]);
+    }
+    join(even, reduce::<F, W, _>(&Dot { row, xs, constant: &odd(constant) }))
 }
