@@ -5,8 +5,9 @@ use mina_ledger::{
     hash::command_hashes,
     signature::{SignatureError, sign_zkapp_command},
     types::{
-        Amount, CallForest, FeePayer, FeePayerBody, Memo, Nonce, PrivateKey, PublicKey, Signature,
-        Slot, ZkappCommand,
+        AccountId, AccountUpdate, Amount, Authorization, AuthorizationKind, Body, CallForest, Era,
+        FeePayer, FeePayerBody, Memo, Nonce, PrivateKey, PublicKey, Signature, SignedAmount, Slot,
+        ZkappCommand,
     },
 };
 
@@ -21,6 +22,15 @@ pub struct Payer {
     pub nonce: Nonce,
     /// The last slot in which it may be in a block.
     pub valid_until: Option<Slot>,
+}
+
+/// The update that takes `amount` out of an account, by a signature that is still missing.
+pub fn paying(from: PublicKey, amount: Amount, era: Era) -> AccountUpdate {
+    let mut body = Body::new(AccountId::of(from), era);
+    body.balance_change = SignedAmount::negative(amount);
+    body.authorization_kind = AuthorizationKind::Signature;
+    body.use_full_commitment = true;
+    AccountUpdate { body, authorization: Authorization::Signature(Signature::DUMMY) }
 }
 
 /// The command, without signatures.

@@ -8,7 +8,7 @@ use mina_ledger::{
     hash::TransactionHash,
     rollup::{
         Committee, Configuration, ContractEvent, ContractState, DeployFunds, Field, Hashed, Root,
-        contract_permissions,
+        contract_permissions, deploy_updates,
     },
     signature::SignatureError,
     types::{
@@ -16,11 +16,11 @@ use mina_ledger::{
         to_decimal,
     },
 };
-use zeko_circuits::contract::Contract;
 
 use crate::{
     client::{L1Account, L1Client, L1Error},
     command::{Payer, sign, unsigned},
+    prover::ContractProver,
     view::unpack_progress,
     watcher::ranges,
 };
@@ -97,7 +97,7 @@ pub enum DeployError {
 /// [`DeployError`].
 pub async fn deploy(
     client: &L1Client,
-    contract: &Contract,
+    contract: &ContractProver,
     deployment: &Deployment,
     patience: Duration,
 ) -> Result<Deployed, DeployError> {
@@ -112,11 +112,13 @@ pub async fn deploy(
     let paying = client.account(&payer_key).await?;
     let paying = paying.ok_or_else(|| DeployError::NoPayer(payer_key.to_base58()))?;
     let funds = DeployFunds { payer: payer_key, creation_fee: *creation_fee, vault: *vault };
-    let updates = contract.deploy(key, state, committee, &funds).ok_or(DeployError::Funds)?;
+    let (vk, parameters) = (contract.verification_key(), contract.parameters());
+    let updates = deploy_updates(key, vk, state, committee, &funds, parameters);
+    let updates = updates.ok_or(DeployError::Funds)?;
     let nonce: Nonce = paying.inferred_nonce;
     let by = Payer { key: payer_key, fee: *fee, nonce, valid_until: None };
     let mut command = unsigned(CallForest::flat(updates), by);
-    let domain: &Domain = &contract.parameters().domain;
+    let domain: &Domain = &parameters.domain;
     sign(&mut command, &[payer, account], domain)?;
     let hash = client.send(&command).await?;
     tracing::info!(hash = %hash.to_base58(), account = %key.to_base58(), "deploying");
@@ -203,9 +205,9 @@ pub struct ExpectedDeployment {
 
 impl ExpectedDeployment {
     /// What `contract` would be deployed as.
-    pub fn of(contract: &Contract, configuration: Configuration, genesis: Root) -> Self {
+    pub fn of(contract: &ContractProver, configuration: Configuration, genesis: Root) -> Self {
         Self {
-            key_hash: contract.program().verification_key().hash(),
+            key_hash: contract.verification_key().hash(),
             configuration,
             genesis,
             era: contract.parameters().domain.era(),

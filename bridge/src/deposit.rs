@@ -1,17 +1,19 @@
 //! Deposits, prepared for a wallet that only signs.
 
+use std::{
+    collections::HashSet,
+    sync::{Mutex, PoisonError},
+};
+
 use mina_ledger::{
     rollup::{Deposit, SettlementError},
-    types::{
-        AccountId, AccountUpdate, Amount, Authorization, AuthorizationKind, Body, CallForest,
-        Nonce, PublicKey, Signature, SignedAmount, Slot, SlotSpan, ZkappCommand,
-    },
+    types::{Amount, CallForest, Nonce, PublicKey, Slot, SlotSpan, ZkappCommand},
 };
 use tokio::sync::Semaphore;
 
 use crate::{
     client::{L1Client, L1Error},
-    command::{Payer, unsigned},
+    command::{Payer, paying, unsigned},
     prover::{ContractProver, ProverError},
 };
 
@@ -53,6 +55,9 @@ pub enum DepositError {
         /// How many.
         at_once: usize,
     },
+    /// Another of the same sender. Try again when it is there.
+    #[error("a deposit of this sender is being prepared already: one at a time")]
+    SenderBusy,
     /// What is asked for cannot be.
     #[error(transparent)]
     Invalid(#[from] SettlementError),
@@ -93,7 +98,7 @@ impl DepositError {
     /// Whether the same may go well later.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Busy { .. } => true,
+            Self::Busy { .. } | Self::SenderBusy => true,
             Self::L1(error) => error.is_transient(),
             _ => false,
         }
@@ -107,13 +112,35 @@ pub struct Deposits {
     client: L1Client,
     prover: ContractProver,
     places: Semaphore,
+    /// Whose deposits are being prepared.
+    senders: Mutex<HashSet<PublicKey>>,
+}
+
+/// A sender's only place, until it is dropped.
+struct Sender<'a> {
+    senders: &'a Mutex<HashSet<PublicKey>>,
+    key: PublicKey,
+}
+
+impl<'a> Sender<'a> {
+    fn enter(senders: &'a Mutex<HashSet<PublicKey>>, key: PublicKey) -> Result<Self, DepositError> {
+        let is_first = senders.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
+        // Nothing that frees the place of another when it is dropped.
+        is_first.then(|| Self { senders, key }).ok_or(DepositError::SenderBusy)
+    }
+}
+
+impl Drop for Sender<'_> {
+    fn drop(&mut self) {
+        self.senders.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+    }
 }
 
 impl Deposits {
     /// Deposits into the account of `config`.
     pub fn new(config: DepositsConfig, client: L1Client, prover: ContractProver) -> Self {
         let places = Semaphore::new(config.at_once.min(Semaphore::MAX_PERMITS));
-        Self { config, client, prover, places }
+        Self { config, client, prover, places, senders: Mutex::default() }
     }
 
     /// A command that makes the deposit, complete but for the sender's signatures.
@@ -124,6 +151,7 @@ impl Deposits {
         let at_once = self.config.at_once;
         let _place = self.places.try_acquire().map_err(|_| DepositError::Busy { at_once })?;
         let DepositRequest { sender, recipient, amount, fee, nonce, valid_for } = *request;
+        let _only = Sender::enter(&self.senders, sender)?;
         for (who, key) in [("sender", sender), ("recipient", recipient)] {
             let _ = key.to_point().ok_or(DepositError::Key { who })?;
         }
@@ -145,19 +173,29 @@ impl Deposits {
         // Before a proof is made of it.
         deposit.action(self.prover.parameters())?;
         let update = self.prover.deposit(self.config.account, deposit).await?;
+        let era = self.prover.parameters().domain.era();
         let nonce = nonce.unwrap_or(account.inferred_nonce);
         let payer = Payer { key: sender, fee, nonce, valid_until: Some(until) };
         metrics::counter!("zeko_bridge_deposits_prepared_total").increment(1);
-        Ok(unsigned(CallForest::flat([self.paying(sender, amount), update]), payer))
+        Ok(unsigned(CallForest::flat([paying(sender, amount, era), update]), payer))
     }
+}
 
-    /// The update that takes the amount out of the sender's account.
-    fn paying(&self, sender: PublicKey, amount: Amount) -> AccountUpdate {
-        let era = self.prover.parameters().domain.era();
-        let mut body = Body::new(AccountId::of(sender), era);
-        body.balance_change = SignedAmount::negative(amount);
-        body.authorization_kind = AuthorizationKind::Signature;
-        body.use_full_commitment = true;
-        AccountUpdate { body, authorization: Authorization::Signature(Signature::DUMMY) }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sender_has_one_place() {
+        let senders = Mutex::default();
+        let key = |x: u64| PublicKey { x: x.into(), is_odd: false };
+        let enter = |x| Sender::enter(&senders, key(x));
+        let first = enter(1).unwrap();
+        assert!(matches!(enter(1), Err(DepositError::SenderBusy)));
+        let _other = enter(2).unwrap();
+        drop(first);
+        // The one that was refused has not made place for another.
+        let _again = enter(1).unwrap();
+        assert!(matches!(enter(1), Err(DepositError::SenderBusy)));
     }
 }

@@ -21,7 +21,7 @@ pub use client::{
     ArchivedActions, ArchivedEvent, L1Account, L1Block, L1Client, L1Command, L1Config, L1Error,
     L1Snapshot, L1Zkapp,
 };
-pub use command::{Payer, sign, unsigned};
+pub use command::{Payer, paying, sign, unsigned};
 pub use deploy::{
     DeployError, Deployed, Deployment, Difference, ExpectedDeployment, deploy, first_root,
     verify_deployment,
@@ -29,8 +29,8 @@ pub use deploy::{
 pub use deposit::{DepositError, DepositRequest, Deposits, DepositsConfig};
 pub use prover::{ContractProver, FoldSizes, ProverError};
 pub use settler::{
-    BatchStatus, CertifiedBatch, Fees, HandInError, Settler, SettlerConfig, SettlerError,
-    SettlerHandle, SettlerStatus, Stage,
+    BatchStatus, Beginning, CertifiedBatch, Fees, HandInError, MissingOutbox, Settler,
+    SettlerConfig, SettlerError, SettlerHandle, SettlerStatus, Stage,
 };
 pub use view::{ConfirmedInbox, L1View, Message};
 pub use watcher::{L1Watcher, WatcherConfig, WatcherError};

@@ -1,18 +1,26 @@
-//! Proofs of the contract's updates, made one after another on a thread of their own.
+//! Proofs of the contract's updates, made one after another on a thread of their own: commits and
+//! payouts before deposits.
+
+mod line;
+mod unproved;
 
 use std::sync::Arc;
 
 use mina_curves::Fp;
 use mina_ledger::{
     rollup::{Commit, Committee, Deposit, Hashed, Payout, SettlementParameters},
-    types::{AccountUpdate, CallForest, PublicKey, Signature},
+    types::{AccountUpdate, CallForest, PublicKey, Signature, VerificationKey},
 };
 use pickles::{KeyCache, ProvedStatement};
 use rand::rngs::OsRng;
-use tokio::sync::Semaphore;
 use zeko_circuits::{
     contract::{Contract, ContractError, ContractKeys},
     fold::{FoldError, FoldProgram, MAX_ACTIONS},
+};
+
+use self::{
+    line::{Line, Priority},
+    unproved::Unproved,
 };
 
 /// Sizes of the fold program. The contract's verification key depends on them.
@@ -48,16 +56,16 @@ pub enum ProverError {
     Stopped,
 }
 
-struct Programs {
-    contract: Contract,
-    folds: FoldProgram,
+enum Programs {
+    Compiled { contract: Box<Contract>, folds: Box<FoldProgram> },
+    Unproved(Box<Unproved>),
 }
 
 /// The contract of a rollup with its fold program. Clones share one line of proofs.
 #[derive(Clone)]
 pub struct ContractProver {
     programs: Arc<Programs>,
-    line: Arc<Semaphore>,
+    line: Line,
 }
 
 impl std::fmt::Debug for ContractProver {
@@ -81,18 +89,33 @@ impl ContractProver {
         let folds = FoldProgram::compile(sizes.actions, sizes.members, cache.clone())?;
         let keys = ContractKeys { batch, fold: folds.program().verification_key().clone() };
         let contract = Contract::compile(parameters, &keys, cache)?;
-        let programs = Arc::new(Programs { contract, folds });
-        Ok(Self { programs, line: Arc::new(Semaphore::new(1)) })
+        Ok(Self::of(Programs::Compiled { contract: contract.into(), folds: folds.into() }))
     }
 
-    /// The contract.
-    pub fn contract(&self) -> &Contract {
-        &self.programs.contract
+    /// Proves nothing: placeholders stand where proofs do, which an L1 takes only if it does not look at
+    /// them. **Never for real funds.**
+    pub fn unsafe_no_proofs(parameters: SettlementParameters) -> Self {
+        Self::of(Programs::Unproved(Unproved(parameters).into()))
+    }
+
+    fn of(programs: Programs) -> Self {
+        Self { programs: Arc::new(programs), line: Line::default() }
+    }
+
+    /// The key that the rollup account has.
+    pub fn verification_key(&self) -> VerificationKey {
+        match &*self.programs {
+            Programs::Compiled { contract, .. } => contract.verification_key(),
+            Programs::Unproved(_) => Unproved::verification_key(),
+        }
     }
 
     /// What it was compiled for.
     pub fn parameters(&self) -> &SettlementParameters {
-        self.programs.contract.parameters()
+        match &*self.programs {
+            Programs::Compiled { contract, .. } => contract.parameters(),
+            Programs::Unproved(unproved) => &unproved.0,
+        }
     }
 
     /// The update that makes a deposit.
@@ -104,8 +127,11 @@ impl ContractProver {
         account: PublicKey,
         deposit: Deposit,
     ) -> Result<AccountUpdate, ProverError> {
-        self.run("deposit", move |programs| {
-            Ok(programs.contract.deposit(account, &deposit, &mut OsRng)?)
+        self.run("deposit", Priority::Deposit, move |programs| match programs {
+            Programs::Compiled { contract, .. } => {
+                Ok(contract.deposit(account, &deposit, &mut OsRng)?)
+            }
+            Programs::Unproved(unproved) => Ok(unproved.deposit(account, &deposit)?),
         })
         .await
     }
@@ -123,7 +149,11 @@ impl ContractProver {
         certificate: (Committee, Vec<Option<Signature>>),
         waiting: Vec<Fp>,
     ) -> Result<AccountUpdate, ProverError> {
-        self.run("commit", move |Programs { contract, folds }| {
+        self.run("commit", Priority::Settlement, move |programs| {
+            let (contract, folds) = match programs {
+                Programs::Compiled { contract, folds } => (contract, folds),
+                Programs::Unproved(unproved) => return Ok(unproved.commit(account, &commit)?),
+            };
             let (committee, signatures) = certificate;
             let inbox = (commit.batch.target.inbox, commit.action_state);
             let fold = folds.fold(inbox.0, &waiting, &mut OsRng)?;
@@ -146,21 +176,25 @@ impl ContractProver {
         payout: Payout,
         left: Vec<Fp>,
     ) -> Result<CallForest, ProverError> {
-        self.run("payout", move |Programs { contract, folds }| {
+        self.run("payout", Priority::Settlement, move |programs| {
+            let (contract, folds) = match programs {
+                Programs::Compiled { contract, folds } => (contract, folds),
+                Programs::Unproved(unproved) => return Ok(unproved.payout(account, &payout)?),
+            };
             let fold = folds.fold(payout.fold().from, &left, &mut OsRng)?;
             Ok(contract.payout(account, &payout, fold, &mut OsRng)?)
         })
         .await
     }
 
-    /// Runs one piece of work after all that came before it.
+    /// Runs one piece of work when it is its turn.
     async fn run<T: Send + 'static>(
         &self,
         what: &'static str,
+        priority: Priority,
         work: impl FnOnce(&Programs) -> Result<T, ProverError> + Send + 'static,
     ) -> Result<T, ProverError> {
-        let turn = Arc::clone(&self.line).acquire_owned().await;
-        let turn = turn.map_err(|_| ProverError::Stopped)?;
+        let turn = self.line.turn(priority).await.ok_or(ProverError::Stopped)?;
         let programs = Arc::clone(&self.programs);
         let proved = tokio::task::spawn_blocking(move || {
             let started = std::time::Instant::now();

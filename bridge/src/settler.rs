@@ -15,10 +15,12 @@ use std::{
     time::Duration,
 };
 
+use mina_curves::Fp;
 use mina_ledger::{
     hash::TransactionHash,
     rollup::{
-        Attestation, BatchStatement, Committee, Configuration, Hashed, OutboxEntry, Sequencer,
+        Attestation, BatchStatement, Committee, Configuration, DataCommitment, Hashed, OutboxEntry,
+        Sequencer, Side,
     },
     signature::SignatureError,
     types::{Length, PrivateKey, PublicKey, Signature, SlotSpan, to_decimal},
@@ -113,11 +115,33 @@ pub struct CertifiedBatch {
     pub outbox: Vec<OutboxEntry>,
 }
 
+/// Where the batches begin that a settler is handed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Beginning {
+    /// The number of the first.
+    pub batch: u64,
+    /// The state before it.
+    pub state: Side,
+    /// The data of the batch before it; zero at genesis.
+    pub data: DataCommitment,
+}
+
+/// Entries of the outbox that a settler needs to pay what comes behind them, and has not been handed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MissingOutbox {
+    /// How far the outbox has been paid.
+    pub from: Fp,
+    /// Where the entries begin that are there.
+    pub to: Fp,
+    /// The number of the first batch that was handed in: they are of batches before it.
+    pub batch: u64,
+}
+
 /// Why a batch or a proof was not taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HandInError {
-    /// Batches come in order, from the first one on.
+    /// Batches come in order, from where they were said to begin.
     #[error("batch: expected at most {expected}, got {got}")]
     Order {
         /// The next.
@@ -135,6 +159,9 @@ pub enum HandInError {
         /// The one that came.
         got: u32,
     },
+    /// Entries of the outbox that do not lead to those that are there.
+    #[error("entries of the outbox do not lead to those that are there")]
+    Outbox,
     /// What is said in two places is not the same.
     #[error("batch {batch}: {what} differs")]
     Differs {
@@ -199,6 +226,8 @@ pub struct SettlerStatus {
     pub batches: BTreeMap<u64, BatchStatus>,
     /// Entries of the outbox that are settled and not paid.
     pub unpaid: usize,
+    /// Entries without which nothing more can be paid.
+    pub missing: Option<MissingOutbox>,
     /// Why settlement does not go on; empty if it does.
     pub reasons: Vec<String>,
 }
@@ -206,6 +235,9 @@ pub struct SettlerStatus {
 /// What a settler is asked for.
 #[derive(Debug)]
 enum Request {
+    Begin { beginning: Box<Beginning>, reply: oneshot::Sender<Result<(), HandInError>> },
+    Withdraw { batch: u64, reply: oneshot::Sender<Result<(), HandInError>> },
+    Earlier { from: Fp, entries: Vec<OutboxEntry>, reply: oneshot::Sender<Result<(), HandInError>> },
     Certified { batch: Box<CertifiedBatch>, reply: oneshot::Sender<Result<(), HandInError>> },
     Proved { proof: Box<ProvedStatement>, reply: oneshot::Sender<Result<(), HandInError>> },
 }
@@ -220,8 +252,35 @@ pub struct SettlerHandle {
 }
 
 impl SettlerHandle {
-    /// Hands in a batch: in order, from the first one on, also after every restart. A batch that is
-    /// there already is taken again; one of a later generation replaces it and all behind it.
+    /// Says which batches will be handed in: those from `beginning` on, that of genesis if nothing is
+    /// said. Whatever was handed in before and does not fit is forgotten. Batches before it must be final.
+    ///
+    /// # Errors
+    /// [`HandInError::Stopped`].
+    pub async fn begin(&self, beginning: Beginning) -> Result<(), HandInError> {
+        let beginning = Box::new(beginning);
+        self.ask(|reply| Request::Begin { beginning, reply }).await
+    }
+
+    /// Forgets a batch and all behind it, and what is being proved for them: they are no more.
+    ///
+    /// # Errors
+    /// [`HandInError::Stopped`].
+    pub async fn withdraw(&self, batch: u64) -> Result<(), HandInError> {
+        self.ask(|reply| Request::Withdraw { batch, reply }).await
+    }
+
+    /// Hands in entries of the outbox of batches before the first: those behind the outbox `from`, up to
+    /// those that are there. See [`SettlerStatus::missing`].
+    ///
+    /// # Errors
+    /// [`HandInError::Outbox`], [`HandInError::Stopped`].
+    pub async fn earlier(&self, from: Fp, entries: Vec<OutboxEntry>) -> Result<(), HandInError> {
+        self.ask(|reply| Request::Earlier { from, entries, reply }).await
+    }
+
+    /// Hands in a batch: in order, also after every restart. A batch that is there already is taken
+    /// again; one of a later generation replaces it and all behind it.
     ///
     /// # Errors
     /// [`HandInError`].
@@ -285,7 +344,7 @@ impl Settler {
         parent: &CancellationToken,
     ) -> Result<Self, SettlerError> {
         check(&config)?;
-        let key_hash = prover.contract().program().verification_key().hash();
+        let key_hash = prover.verification_key().hash();
         let owner = format!(
             "{} {} {}",
             config.account.to_base58(),

@@ -112,7 +112,10 @@ pub(crate) fn run(command: &Account) -> anyhow::Result<()> {
             match runtime.block_on(Client::new(url)?.account(&key.public_key()))? {
                 None => println!("account      none"),
                 Some(account) => {
-                    println!("balance      {}", crate::node::format_mina(account.balance.total));
+                    println!(
+                        "balance      {}",
+                        zeko_sdk::amount::format_mina(account.balance.total)
+                    );
                     println!("next nonce   {}", account.inferred_nonce.get());
                 }
             }

@@ -11,16 +11,16 @@ use mina_ledger::{
     types::{Amount, Era, NetworkId, Nonce, PublicKey, ZkappCommand},
 };
 use serde_json::{Value, json};
+use zeko_bridge::sign;
 use zeko_sdk::{
+    amount::{format_mina, parse_mina},
     client::{Client, RpcClient},
     devnet::DevnetInfo,
-    transfer::{WantedDeposit, sign, withdrawal},
+    keys::KeyPair,
+    transfer::{WantedDeposit, withdrawal},
 };
 
-use crate::{
-    account::{Password, unlock},
-    node::{format_mina, parse_mina},
-};
+use crate::account::{Password, unlock};
 
 /// How often to ask how far something is.
 const POLL: Duration = Duration::from_millis(500);
@@ -126,50 +126,56 @@ impl Until {
     }
 }
 
+/// What is moved, and by whom.
 #[derive(Debug, Args)]
-pub(crate) struct DepositCommand {
-    /// The key file of who pays on the L1.
+struct Transfer {
+    /// The key file of who pays.
     #[arg(long, env = "ZEKO_KEY_FILE")]
     key: PathBuf,
-    /// Who is credited on the L2; the sender if absent.
+    /// Who is paid on the other layer; the sender if absent.
     #[arg(long)]
     to: Option<String>,
     /// How much, in MINA.
     #[arg(long, value_parser = parse_mina)]
     amount: Amount,
-    /// The fee on the L1, in MINA.
+    /// The fee on the layer that it is sent on, in MINA.
     #[arg(long, value_parser = parse_mina, default_value = "0.1")]
     fee: Amount,
-    /// How far to wait.
-    #[arg(long, value_enum, default_value = "included")]
-    until: Until,
     #[command(flatten)]
     network: Network,
     #[command(flatten)]
     password: Password,
 }
 
+impl Transfer {
+    /// The layers, the sender, and who is paid.
+    fn open(&self) -> anyhow::Result<(Layers, KeyPair, PublicKey)> {
+        let layers = self.network.open()?;
+        let pair = unlock(&self.key, &self.password)?;
+        let recipient = match &self.to {
+            Some(to) => PublicKey::from_base58(to).context("--to")?,
+            None => pair.public,
+        };
+        Ok((layers, pair, recipient))
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DepositCommand {
+    #[command(flatten)]
+    transfer: Transfer,
+    /// How far to wait.
+    #[arg(long, value_enum, default_value = "included")]
+    until: Until,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct WithdrawCommand {
-    /// The key file of who pays on the L2.
-    #[arg(long, env = "ZEKO_KEY_FILE")]
-    key: PathBuf,
-    /// Who is paid on the L1; the sender if absent.
-    #[arg(long)]
-    to: Option<String>,
-    /// How much, in MINA.
-    #[arg(long, value_parser = parse_mina)]
-    amount: Amount,
-    /// The fee on the L2, in MINA.
-    #[arg(long, value_parser = parse_mina, default_value = "0.1")]
-    fee: Amount,
+    #[command(flatten)]
+    transfer: Transfer,
     /// How far to wait.
     #[arg(long, value_enum, default_value = "final")]
     until: Until,
-    #[command(flatten)]
-    network: Network,
-    #[command(flatten)]
-    password: Password,
 }
 
 /// Shows how far something has come.
@@ -209,35 +215,31 @@ fn stage(status: &Value) -> usize {
 }
 
 pub(crate) async fn deposit(command: DepositCommand) -> anyhow::Result<()> {
-    let layers = command.network.open()?;
-    let pair = unlock(&command.key, &command.password)?;
-    let recipient = match &command.to {
-        Some(to) => PublicKey::from_base58(to).context("--to")?,
-        None => pair.public,
-    };
+    let DepositCommand { transfer, until } = command;
+    let (layers, pair, recipient) = transfer.open()?;
     let account = layers.l1.account(&pair.public).await?;
     let nonce = account.context("the sender has no account on the L1")?.inferred_nonce;
     let wanted = WantedDeposit {
         rollup: layers.rollup,
         sender: pair.public,
         recipient,
-        amount: command.amount,
-        fee: command.fee,
+        amount: transfer.amount,
+        fee: transfer.fee,
         nonce,
     };
-    let steps = Steps::new(2 + command.until.stages(), "the node proves the deposit");
+    let steps = Steps::new(2 + until.stages(), "the node proves the deposit");
     let request = json!([{
-        "sender": pair.public, "recipient": recipient, "amount": command.amount,
-        "fee": command.fee, "nonce": nonce,
+        "sender": pair.public, "recipient": recipient, "amount": transfer.amount,
+        "fee": transfer.fee, "nonce": nonce,
     }]);
     let mut prepared: ZkappCommand = layers.rpc.call("zeko_prepareDeposit", request).await?;
     // The node is not believed.
     let action = wanted.check(&prepared, &layers.l1_domain)?;
-    sign(&mut prepared, &pair.private, &layers.l1_domain)?;
+    sign(&mut prepared, &[&pair.private], &layers.l1_domain)?;
     let hash = layers.l1.send_zkapp(&prepared).await?;
-    if command.until != Until::Sent {
+    if until != Until::Sent {
         steps.set(1, "in no block of the L1 yet");
-        credited(&layers.rpc, &action, command.until, &steps).await.context(hash.clone())?;
+        credited(&layers.rpc, &action, until, &steps).await.context(hash.clone())?;
     }
     steps.end();
     say(&hash);
@@ -289,21 +291,17 @@ async fn balance(client: &Client, key: &PublicKey) -> anyhow::Result<Amount> {
 }
 
 pub(crate) async fn withdraw(command: WithdrawCommand) -> anyhow::Result<()> {
-    let layers = command.network.open()?;
-    let pair = unlock(&command.key, &command.password)?;
-    let recipient = match &command.to {
-        Some(to) => PublicKey::from_base58(to).context("--to")?,
-        None => pair.public,
-    };
+    let WithdrawCommand { transfer, until } = command;
+    let (layers, pair, recipient) = transfer.open()?;
     let account = layers.l2.account(&pair.public).await?;
     let nonce: Nonce = account.context("the sender has no account on the L2")?.inferred_nonce;
-    let terms = (command.fee, nonce);
-    let amount = command.amount;
+    let terms = (transfer.fee, nonce);
+    let amount = transfer.amount;
     let sent = withdrawal(&pair.private, recipient, amount, terms, &layers.l2_domain)?;
     let before = balance(&layers.l1, &recipient).await?;
     let hash = layers.l2.send_zkapp(&sent).await?;
-    let steps = Steps::new(1 + command.until.stages(), "sent");
-    let last = command.until.stages().min(4);
+    let steps = Steps::new(1 + until.stages(), "sent");
+    let last = until.stages().min(4);
     loop {
         let status: Value = layers.rpc.call("zeko_status", json!([hash])).await?;
         let rejected = status["status"] == "rejected" || status["status"] == "unknown";
@@ -319,7 +317,7 @@ pub(crate) async fn withdraw(command: WithdrawCommand) -> anyhow::Result<()> {
         steps.set(1 + done, format!("waits to be {next}"));
         tokio::time::sleep(POLL).await;
     }
-    if command.until == Until::Final {
+    if until == Until::Final {
         steps.set(5, "committed: waits to be paid");
         let now = paid(&layers.l1, &recipient, before).await?;
         steps.end();

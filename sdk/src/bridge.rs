@@ -13,18 +13,22 @@ use mina_ledger::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
 use zeko_bridge::{
-    ContractProver, Deployment, ExpectedDeployment, Fees, L1Client, L1Config, deploy, first_root,
-    verify_deployment,
+    ContractProver, Deployment, ExpectedDeployment, Fees, L1Client, L1Config, SettlerConfig,
+    deploy, first_root, verify_deployment,
 };
 use zeko_da::Genesis;
 use zeko_sdk::{
     config::{Section, Span, load},
     settlement::{
-        Programs, SettlementConfig, SettlementSettings, configuration, genesis_funds, genesis_root,
+        Programs, SETTLER_MARGIN, Settlement, SettlementConfig, SettlementSettings, configuration,
+        genesis_funds, genesis_root,
     },
+    supervisor::Failure,
 };
-use zeko_sequencer::{GenesisConfig, SequencerConfig};
+use zeko_sequencer::{GenesisConfig, SequencerConfig, SequencerHandle};
 use zeko_worker::EmbeddedConfig;
 
 use crate::account::{Password, unlock};
@@ -93,57 +97,106 @@ pub(crate) struct Rollup<'a> {
 }
 
 impl BridgeSettings {
-    /// How a sequencer settles its batches, once the contract on the L1 has been looked at; nothing
-    /// without a payer.
-    pub(crate) async fn settlement(
+    /// Whether a sequencer settles its batches.
+    pub(crate) fn settles(&self) -> bool {
+        !self.payer.as_os_str().is_empty()
+    }
+
+    /// How a sequencer settles its batches; nothing without a payer.
+    pub(crate) fn settling(
         &self,
         file: Option<&Path>,
         password: &Password,
-        rollup: Rollup<'_>,
-    ) -> anyhow::Result<Option<(SettlementConfig, Programs)>> {
-        if self.payer.as_os_str().is_empty() {
+        rollup: &Rollup<'_>,
+    ) -> anyhow::Result<Option<Settling>> {
+        if !self.settles() {
             return Ok(None);
         }
-        let Rollup { account, key, da, genesis } = rollup;
+        let Rollup { account, key, da, genesis } = *rollup;
         let payer = unlock(&self.payer, password)?.private;
         let settings: SettlementSettings = load(file, std::env::vars(), &toml::Table::new())?;
         let committee = da.committee()?;
         let governance = PublicKey::from_base58(&self.governance).context("[bridge] governance")?;
         let sequencer = key.to_public_key();
         let configuration = configuration(sequencer, &committee, da.committee_epoch, governance);
-        tracing::info!("compiling the rollup's programs: minutes the first time");
-        let (chain, settings) = (genesis.clone(), settings);
-        let compiled = tokio::task::spawn_blocking(move || Programs::compile(&chain, &settings));
-        let programs = compiled.await??;
-        let l1 = L1Config::new(&self.graphql, &self.archive);
-        let client = L1Client::new(l1.clone())?;
-        let contract = programs.contract.contract();
-        let expected = ExpectedDeployment::of(contract, configuration, genesis_root(genesis)?);
+        let config = SettlementConfig {
+            l1: L1Config::new(&self.graphql, &self.archive),
+            settler: SettlerConfig {
+                data_dir: self.data_dir.clone(),
+                account,
+                sequencer: key.clone(),
+                payer,
+                committee,
+                configuration,
+                fees: Fees {
+                    first: self.fee.get(),
+                    most: self.most_fee.get(),
+                    patience: self.stuck_blocks,
+                },
+                finality: self.finality,
+                margin: SETTLER_MARGIN,
+                retry: self.poll.0,
+            },
+            first_block: self.first_block,
+            depth: self.depth,
+            ahead: self.ahead,
+            proving: EmbeddedConfig::default(),
+        };
+        let genesis = genesis.clone();
+        Ok(Some(Settling { config, settings, genesis, programs: OnceCell::new() }))
+    }
+}
+
+/// How a sequencer settles its batches.
+pub(crate) struct Settling {
+    config: SettlementConfig,
+    settings: SettlementSettings,
+    genesis: GenesisConfig,
+    /// Compiled once the L1 has answered.
+    programs: OnceCell<Programs>,
+}
+
+impl Settling {
+    /// What the sequencer must not exceed, also while nothing is settled yet.
+    pub(crate) fn limit(&self, sequencer: &SequencerHandle) {
+        sequencer.limit_uncommitted(self.config.ahead.max(1));
+    }
+
+    /// Starts to settle, once the contract on the L1 has been looked at.
+    pub(crate) async fn start(
+        &self,
+        sequencer: &SequencerHandle,
+        cancel: &CancellationToken,
+    ) -> Result<Settlement, Failure> {
+        let programs = self.programs().await.map_err(Failure::passing)?;
+        let started = Settlement::start(self.config.clone(), programs, sequencer.clone(), cancel);
+        started
+            .await
+            .map_err(|error| Failure { is_fatal: error.is_fatal(), reason: error.to_string() })
+    }
+
+    /// The programs of the contract that is on the L1.
+    async fn programs(&self) -> anyhow::Result<Programs> {
+        let Self { config, settings, genesis, programs } = self;
+        let client = L1Client::new(config.l1.clone())?;
+        let account = config.settler.account;
         let deployed = client.account(&account).await?.context("the rollup has no account")?;
-        let first = first_root(&client, &account, self.first_block).await?;
+        let compile = || async {
+            tracing::info!("compiling the rollup's programs: minutes the first time");
+            let (genesis, settings) = (genesis.clone(), settings.clone());
+            let compiled =
+                tokio::task::spawn_blocking(move || Programs::compile(&genesis, &settings));
+            anyhow::Ok(compiled.await??)
+        };
+        let programs = programs.get_or_try_init(compile).await?;
+        let contract = &programs.contract;
+        let configuration = config.settler.configuration;
+        let expected = ExpectedDeployment::of(contract, configuration, genesis_root(genesis)?);
+        let first = first_root(&client, &account, config.first_block).await?;
         if let Some(difference) = verify_deployment(&deployed, first, &expected).first() {
             bail!("the contract of {} is another: {difference}", account.to_base58());
         }
-        let config = SettlementConfig {
-            l1,
-            account,
-            sequencer: key.clone(),
-            payer,
-            committee,
-            configuration,
-            fees: Fees {
-                first: self.fee.get(),
-                most: self.most_fee.get(),
-                patience: self.stuck_blocks,
-            },
-            depth: self.depth,
-            finality: self.finality,
-            poll: self.poll.0,
-            ahead: self.ahead,
-            data_dir: self.data_dir.clone(),
-            proving: EmbeddedConfig::default(),
-        };
-        Ok(Some((config, programs)))
+        Ok(programs.clone())
     }
 }
 
@@ -214,8 +267,7 @@ impl Chain {
         let governance = PublicKey::from_base58(&settings.governance).context("--governance")?;
         let configuration = configuration(sequencer, &committee, da.committee_epoch, governance);
         let client = L1Client::new(L1Config::new(&settings.graphql, &settings.archive))?;
-        let rollup = settlement.rollup(&genesis)?;
-        let prover = settlement.contract(&genesis, &rollup)?;
+        let prover = Programs::compile(&genesis, &settlement)?.contract;
         Ok(Self { settings, genesis, client, prover, committee, configuration })
     }
 }
@@ -235,14 +287,14 @@ pub(crate) async fn deploy_contract(file: Option<&Path>, command: &Deploy) -> an
         state: ContractState::genesis(root, chain.configuration, Slot::ZERO),
         committee: chain.committee,
     };
-    let contract = chain.prover.contract();
+    let contract = &chain.prover;
     let patience = chain.settings.patience.0;
     let deployed = deploy(&chain.client, contract, &deployment, patience).await?;
     let info = json!({
         "account": account.public,
         "hash": deployed.hash.to_base58(),
         "height": deployed.height,
-        "verificationKeyHash": to_decimal(contract.program().verification_key().hash()),
+        "verificationKeyHash": to_decimal(contract.verification_key().hash()),
     });
     println!("{info}");
     Ok(())
@@ -253,7 +305,7 @@ pub(crate) async fn verify(file: Option<&Path>, command: &VerifyDeployment) -> a
     let key = PublicKey::from_base58(&command.account).context("--account")?;
     let chain = Chain::new(file, &command.flags)?;
     let root = genesis_root(&chain.genesis)?;
-    let expected = ExpectedDeployment::of(chain.prover.contract(), chain.configuration, root);
+    let expected = ExpectedDeployment::of(&chain.prover, chain.configuration, root);
     let account = chain.client.account(&key).await?.context("the L1 has no such account")?;
     let first = first_root(&chain.client, &key, chain.settings.first_block).await?;
     let differences = verify_deployment(&account, first, &expected);

@@ -370,26 +370,3 @@ async fn export(node: &Node, namespace: &str, out: &Path) -> Result<()> {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn namespaces() {
-        let one = format!("01{}", "00".repeat(31));
-        assert_eq!(parse_namespace(&one).unwrap(), Fp::from(1u64));
-        for text in ["", "01", "0", &one[1..], &"ff".repeat(32), &"é".repeat(32)] {
-            assert!(parse_namespace(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn settings_come_from_everywhere() {
-        let environment = [("ZEKO_DA_P2P_PEERS", "a,b"), ("ZEKO_DA_TIMEOUTS_PROPOSE_MS", "7")];
-        let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let settings: DaSettings = load(None, environment, &toml::Table::new()).unwrap();
-        assert_eq!(settings.p2p_peers, ["a", "b"]);
-        assert_eq!(settings.timeouts.propose_ms, 7);
-    }
-}

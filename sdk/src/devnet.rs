@@ -12,29 +12,29 @@ use std::{
 };
 
 use mina_ledger::{
-    rollup::{Committee, ContractState, bridge_public_key},
+    rollup::{ContractState, bridge_public_key},
     types::{Amount, PrivateKey, Slot},
 };
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use zeko_bridge::{DeployError, Deployment, Fees, L1Client, L1Config};
+use zeko_bridge::{DeployError, Deployment, Fees, L1Client, L1Config, SettlerConfig};
 use zeko_da::RollupConfig;
 use zeko_indexer::{GraphQlSource, Indexer, IndexerConfig, IndexerError, SourceError};
 use zeko_sequencer::{
-    BatchConfig, GenesisAccount, GenesisConfig, RpcConfig, Sequencer, SequencerConfig,
-    SequencerError, SequencerHandle,
+    BatchConfig, GenesisAccount, GenesisConfig, ProvingConfig, RpcConfig, Sequencer,
+    SequencerConfig, SequencerError, SequencerHandle,
 };
 use zeko_worker::EmbeddedConfig;
 
 use crate::{
     keys::{KeyPair, development_key},
-    local_da::{LocalDa, LocalDaConfig, LocalDaError, VALIDATORS},
+    local_da::{DaLinks, LocalDa, LocalDaConfig, LocalDaError, VALIDATORS},
     local_l1::{LocalL1, LocalL1Config, LocalL1Error},
     publisher::{Publisher, PublisherConfig, PublisherError, rollup_config},
     settlement::{
-        L1Settings, Programs, Settlement, SettlementConfig, SettlementError, SettlementSettings,
-        configuration, genesis_funds, genesis_root,
+        L1Settings, Programs, SETTLER_MARGIN, Settlement, SettlementConfig, SettlementError,
+        SettlementSettings, configuration, genesis_funds, genesis_root,
     },
 };
 
@@ -291,7 +291,7 @@ impl Devnet {
 
         let keys: Vec<_> = (0..config.accounts).map(|index| development_key("l2", index)).collect();
         let genesis = genesis(&config, &keys);
-        // Minutes of work the first time: it begins before everything else.
+        // It takes longer than everything else, so it begins first.
         let programs = config.settlement.clone().filter(|_| config.validator.is_some());
         let programs = programs.map(|DevnetSettlement { settings, .. }| {
             let genesis = genesis.clone();
@@ -337,26 +337,14 @@ impl Devnet {
             urls.clone_from(&da.links().urls);
             let settlement = match programs {
                 Some(programs) => {
-                    let l1 = L1Config::new(&l1_url, &l1_archive_url);
-                    let programs = programs.await??;
-                    let committee = da.links().committee.clone();
-                    let handle = handle.clone();
                     rollup_account = Some(rollup.rollup_account.to_base58());
-                    Some(settle(&config, &genesis, l1, programs, committee, handle, &cancel).await?)
+                    let l1 = L1Config::new(&l1_url, &l1_archive_url);
+                    let (programs, links) = (programs.await??, da.links());
+                    Some(settle(&config, &genesis, l1, programs, links, &handle, &cancel).await?)
                 }
                 None => None,
             };
-            let publisher = PublisherConfig { da: da.links().clone(), committee_epoch: 0, rollup };
-            let key = sequencer_key();
-            let publisher = Publisher::start(publisher, handle, key, settlement.as_ref(), &cancel)?;
-            tasks.spawn(
-                async move { ("publisher", publisher.join().await.map_err(DevnetError::from)) },
-            );
-            if let Some(settlement) = settlement {
-                tasks.spawn(async move {
-                    ("settlement", settlement.join().await.map_err(DevnetError::from))
-                });
-            }
+            spawn_publisher(&mut tasks, da.links(), rollup, handle, settlement, &cancel)?;
             spawn_da(&mut tasks, da, cancel.clone());
         }
 
@@ -456,6 +444,10 @@ async fn start_l1(
         graphql: config.address(0),
         accounts: config.address(2),
         slot: config.l1_slot,
+        unsafe_no_proofs: config
+            .settlement
+            .as_ref()
+            .is_some_and(|one| one.settings.unsafe_no_proofs),
         funded: config.accounts,
         balance: config.balance,
         ..LocalL1Config::default()
@@ -520,10 +512,11 @@ async fn settle(
     genesis: &GenesisConfig,
     l1: L1Config,
     programs: Programs,
-    committee: Committee,
-    sequencer: SequencerHandle,
+    da: &DaLinks,
+    sequencer: &SequencerHandle,
     cancel: &CancellationToken,
 ) -> Result<Settlement, DevnetError> {
+    let committee = da.committee.clone();
     let account = development_key("rollup", 0);
     let governance = development_key("governance", 0).public;
     let key = sequencer_key();
@@ -540,24 +533,28 @@ async fn settle(
     let client = L1Client::new(l1.clone()).map_err(SettlementError::from)?;
     // Blocks come every slot, and the command is in the first or second.
     let patience = config.l1_slot.saturating_mul(10).max(Duration::from_secs(60));
-    zeko_bridge::deploy(&client, programs.contract.contract(), &deployment, patience).await?;
+    zeko_bridge::deploy(&client, &programs.contract, &deployment, patience).await?;
     let proving = config.settlement.as_ref().map(|settlement| settlement.proving);
     let settlement = SettlementConfig {
         l1,
-        account: account.public,
-        sequencer: key,
-        payer: operator().private,
-        committee,
-        configuration,
-        fees: FEES,
+        settler: SettlerConfig {
+            data_dir: config.data_dir.join("settlement"),
+            account: account.public,
+            sequencer: key,
+            payer: operator().private,
+            committee,
+            configuration,
+            fees: FEES,
+            finality: FINALITY,
+            margin: SETTLER_MARGIN,
+            retry: L1_POLL,
+        },
+        first_block: 0,
         depth: DEPTH,
-        finality: FINALITY,
-        poll: L1_POLL,
         ahead: AHEAD,
-        data_dir: config.data_dir.join("settlement"),
         proving: proving.unwrap_or_default(),
     };
-    Ok(Settlement::start(settlement, programs, sequencer, cancel).await?)
+    Ok(Settlement::start(settlement, programs, sequencer.clone(), cancel).await?)
 }
 
 async fn start_da(
@@ -589,6 +586,27 @@ async fn start_da(
     Ok((LocalDa::start(&da).await?, rollup))
 }
 
+/// Starts to publish batches, and looks after settlement.
+fn spawn_publisher(
+    tasks: &mut JoinSet<(&'static str, Result<(), DevnetError>)>,
+    da: &DaLinks,
+    rollup: RollupConfig,
+    sequencer: SequencerHandle,
+    settlement: Option<Settlement>,
+    cancel: &CancellationToken,
+) -> Result<(), DevnetError> {
+    let config = PublisherConfig { da: da.clone(), committee_epoch: 0, rollup };
+    let key = sequencer_key();
+    let publisher = Publisher::start(config, sequencer, key, settlement.as_ref(), cancel)?;
+    tasks.spawn(async move { ("publisher", publisher.join().await.map_err(DevnetError::from)) });
+    if let Some(settlement) = settlement {
+        tasks.spawn(
+            async move { ("settlement", settlement.join().await.map_err(DevnetError::from)) },
+        );
+    }
+    Ok(())
+}
+
 /// A validator that ends by itself is a failure; asked to stop, all of them are waited for.
 fn spawn_da(
     tasks: &mut JoinSet<(&'static str, Result<(), DevnetError>)>,
@@ -613,10 +631,15 @@ async fn start_sequencer(
     genesis: GenesisConfig,
     cancel: &CancellationToken,
 ) -> Result<Sequencer, DevnetError> {
+    let settlement = config.settlement.as_ref().filter(|_| config.validator.is_some());
     let sequencer = SequencerConfig {
         data_dir: config.data_dir.join("sequencer"),
         // A batch for every slot of the L1 that has commands.
         batch: BatchConfig { max_age_ms: genesis.slot_ms, ..BatchConfig::default() },
+        proving: ProvingConfig {
+            sizes: settlement.map(|one| one.settings.proof_sizes()),
+            ..ProvingConfig::default()
+        },
         genesis,
         block_ms: millis(config.l2_block),
         graphql_listen: config.address(3),

@@ -2,7 +2,8 @@
 //!
 //! The publisher follows the sequencer's blocks on a ledger of its own, with the code that validators
 //! re-execute batches by: what is sent is what they will accept. The sequencer's store says which
-//! batches were sent and certified; after a restart the publisher goes on from there.
+//! batches were sent, certified and settled, and has the accounts behind them; after a restart or a
+//! rollback the publisher goes on from there.
 
 mod follower;
 
@@ -25,8 +26,8 @@ use zeko_sequencer::{
 };
 use zeko_worker::{PlanError, TraceError};
 
-pub(crate) use self::follower::same_blocks;
-use self::follower::{Closed, Follower, Settling};
+use self::follower::{Closed, Follower, Next, Settling};
+pub(crate) use self::follower::{is_there, same_blocks};
 use crate::{
     local_da::DaLinks,
     settlement::{Certified, Settlement, SettlementError, SettlementHandle},
@@ -73,6 +74,12 @@ pub enum PublisherError {
         batch: u64,
         /// The number of blocks before it.
         height: u32,
+    },
+    /// A batch that was certified, of which the store does not say what was sent.
+    #[error("what was sent of batch {batch} is not known")]
+    Data {
+        /// The batch.
+        batch: u64,
     },
     /// Validators would not come to the sequencer's result. Blocks of two generations in one batch,
     /// as after a rollback into the middle of one, are such a case.
@@ -149,6 +156,18 @@ pub enum PublisherError {
     Task(#[from] tokio::task::JoinError),
 }
 
+impl PublisherError {
+    /// Whether it is the sequencer's own data that is not what it was, so that it has to stop. All else
+    /// stops publishing and settlement only.
+    pub fn is_fatal(&self) -> bool {
+        match self {
+            Self::Store(_) | Self::Missing { .. } | Self::Data { .. } => true,
+            Self::Settlement(error) => error.is_fatal(),
+            _ => false,
+        }
+    }
+}
+
 /// The rollup of a sequencer, for the validators of its DA layer. `genesis_accounts`: a file with
 /// [`GenesisConfig::ledger`] as JSON.
 pub fn rollup_config(
@@ -198,6 +217,7 @@ impl Publisher {
         if sequencer.account(&AccountId::of(recipient)).is_none() {
             return Err(PublisherError::FeeRecipient(recipient.to_base58()));
         }
+        sequencer.keep_batches_whole();
         let cancel = parent.child_token();
         let settlement = settlement.map(Settlement::handle);
         let sizes = settlement.as_ref().map(SettlementHandle::sizes);
@@ -227,7 +247,8 @@ impl Publisher {
     }
 }
 
-fn hex(commitment: &DataCommitment) -> String {
+/// Little-endian, as the DA layer writes it.
+pub(crate) fn hex(commitment: &DataCommitment) -> String {
     commitment.to_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -255,9 +276,14 @@ impl Worker {
                 next?
             };
             match next {
-                Some(closed) => self.publish(closed).await?,
+                Next::Begin(beginning) => {
+                    if let Some(settlement) = &self.settlement {
+                        settlement.begin(beginning).await?;
+                    }
+                }
+                Next::Batch(closed) => self.publish(*closed).await?,
                 // Whatever it is, or if some were missed: look again.
-                None => drop(tokio::time::timeout(POLL, events.recv()).await),
+                Next::Nothing => drop(tokio::time::timeout(POLL, events.recv()).await),
             }
         }
     }
@@ -320,8 +346,7 @@ impl Worker {
                     refusals = 0;
                 }
             }
-            let now = self.sequencer.batches(number, 1).into_iter().next();
-            if !now.is_some_and(|now| same_blocks(&now, record)) {
+            if !is_there(&self.sequencer, record) {
                 return Ok(None);
             }
             metrics::counter!("zeko_da_retries_total").increment(1);

@@ -3,10 +3,12 @@
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use anyhow::Context;
 use clap::Args;
+use futures_util::FutureExt;
 use mina_ledger::types::{PrivateKey, PublicKey};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -19,7 +21,9 @@ use zeko_sdk::{
     devnet::{Devnet, DevnetConfig, DevnetInfo, DevnetSettlement, url},
     local_da::DaLinks,
     publisher::{Publisher, PublisherConfig, rollup_config},
-    settlement::Settlement,
+    rebuild::{has_published, rebuild},
+    settlement::SettlementSettings,
+    supervisor::{Failure, Running, Supervisor, Waits},
 };
 use zeko_sequencer::{Sequencer, SequencerConfig};
 
@@ -91,7 +95,7 @@ pub(crate) struct DevnetSettings {
     l1_slot: Span,
     l2_block: Span,
     accounts: u32,
-    without_settlement: bool,
+    unsafe_no_proofs: bool,
 }
 
 impl Default for DevnetSettings {
@@ -105,7 +109,7 @@ impl Default for DevnetSettings {
             l1_slot: Span(config.l1_slot),
             l2_block: Span(config.l2_block),
             accounts: config.accounts,
-            without_settlement: false,
+            unsafe_no_proofs: false,
         }
     }
 }
@@ -137,9 +141,9 @@ pub(crate) struct DevnetFlags {
     /// Funded accounts on each layer.
     #[arg(long)]
     accounts: Option<u32>,
-    /// Prove nothing and settle nothing: for work on the L2 alone, on a machine that is busy.
+    /// Settle without proofs, on an L1 that does not look at them: seconds instead of minutes.
     #[arg(long, num_args = 0, default_missing_value = "true")]
-    without_settlement: Option<bool>,
+    unsafe_no_proofs: Option<bool>,
 }
 
 pub(crate) async fn indexer(file: Option<&Path>, flags: &IndexerFlags) -> anyhow::Result<()> {
@@ -172,6 +176,9 @@ pub(crate) struct SequencerCommand {
     flags: SequencerFlags,
     #[command(flatten)]
     publish: PublishFlags,
+    /// If the data directory is new, build the chain again from the batches that the DA layer has.
+    #[arg(long)]
+    from_da: bool,
 }
 
 /// Where batches go to: nowhere without nodes.
@@ -201,43 +208,93 @@ struct PublishFlags {
 }
 
 impl PublishSettings {
-    /// Starts to publish, and to settle, if there is anybody to publish to.
-    async fn start(
+    fn genesis(&self) -> anyhow::Result<Genesis> {
+        let path = || self.genesis.display().to_string();
+        let da = std::fs::read(&self.genesis).with_context(path)?;
+        serde_json::from_slice(&da).with_context(path)
+    }
+
+    fn links(&self, da: &Genesis) -> anyhow::Result<DaLinks> {
+        let (chain, committee) = (da.chain_id()?, da.committee()?);
+        Ok(DaLinks { chain, committee, urls: self.nodes.clone() })
+    }
+
+    /// Looks for a chain that the DA layer has and the data directory does not, and builds it again
+    /// if that was asked for. To begin anew would be to sign for two chains.
+    async fn rebuild(
+        &self,
+        config: &SequencerConfig,
+        key: &PrivateKey,
+        from_da: bool,
+    ) -> anyhow::Result<()> {
+        if self.nodes.is_empty() {
+            anyhow::ensure!(!from_da, "--from-da needs --da-nodes and --da-genesis");
+            return Ok(());
+        }
+        if !from_da && config.data_dir.join("store").exists() {
+            return Ok(());
+        }
+        let links = self.links(&self.genesis()?)?;
+        if from_da {
+            return Ok(rebuild(config, key, &links).await?);
+        }
+        let published = has_published(&config.genesis, key.to_public_key(), &links).await?;
+        anyhow::ensure!(
+            !published,
+            "{} is new, but the DA layer has batches of this chain by this key: start with --from-da",
+            config.data_dir.display()
+        );
+        Ok(())
+    }
+
+    /// Publishes and settles, and goes on trying, if there is anybody to publish to. An error is one of
+    /// the settings.
+    fn start(
         &self,
         file: Option<&Path>,
         password: &Password,
         sequencer: &Sequencer,
-        key: PrivateKey,
+        key: &PrivateKey,
         cancel: &CancellationToken,
-    ) -> anyhow::Result<Option<(Publisher, Option<Settlement>)>> {
+    ) -> anyhow::Result<Option<Supervisor>> {
         if self.nodes.is_empty() {
             return Ok(None);
         }
-        let path = || self.genesis.display().to_string();
-        let da = std::fs::read(&self.genesis).with_context(path)?;
-        let da: Genesis = serde_json::from_slice(&da).with_context(path)?;
+        let da = self.genesis()?;
         let account = PublicKey::from_base58(&self.rollup_account).context("rollup_account")?;
         let handle = sequencer.handle().clone();
+        handle.keep_batches_whole();
         let genesis = &handle.config().genesis;
         let bridge: BridgeSettings = load(file, std::env::vars(), &toml::Table::new())?;
-        let rollup = Rollup { account, key: &key, da: &da, genesis };
-        let settlement = match bridge.settlement(file, password, rollup).await? {
-            Some((config, programs)) => {
-                Some(Settlement::start(config, programs, handle.clone(), cancel).await?)
-            }
-            None => None,
-        };
+        let rollup = Rollup { account, key, da: &da, genesis };
+        let settling = bridge.settling(file, password, &rollup)?;
+        if let Some(settling) = &settling {
+            settling.limit(&handle);
+        }
         let config = PublisherConfig {
             rollup: rollup_config(genesis, account, key.to_public_key(), PathBuf::new()),
             committee_epoch: da.committee_epoch,
-            da: DaLinks {
-                chain: da.chain_id()?,
-                committee: da.committee()?,
-                urls: self.nodes.clone(),
-            },
+            da: self.links(&da)?,
         };
-        let publisher = Publisher::start(config, handle, key, settlement.as_ref(), cancel)?;
-        Ok(Some((publisher, settlement)))
+        let (sequencer, key, settling) = (handle.clone(), key.clone(), settling.map(Arc::new));
+        let attempt = move |cancel: CancellationToken| {
+            let (config, handle, key) = (config.clone(), handle.clone(), key.clone());
+            let settling = settling.clone();
+            async move {
+                let settlement = match settling {
+                    Some(settling) => Some(settling.start(&handle, &cancel).await?),
+                    None => None,
+                };
+                let publisher = Publisher::start(config, handle, key, settlement.as_ref(), &cancel);
+                let publisher = publisher.map_err(|error| Failure {
+                    is_fatal: error.is_fatal(),
+                    reason: error.to_string(),
+                })?;
+                Ok(Running { publisher, settlement })
+            }
+            .boxed()
+        };
+        Ok(Some(Supervisor::start(sequencer, Waits::default(), attempt, cancel)))
     }
 }
 
@@ -275,13 +332,20 @@ pub(crate) async fn sequencer(
     command: &SequencerCommand,
 ) -> anyhow::Result<()> {
     telemetry::log(file)?;
-    let config: SequencerConfig = load(file, std::env::vars(), &command.flags)?;
+    let mut config: SequencerConfig = load(file, std::env::vars(), &command.flags)?;
     let key = unlock(&command.key, &command.password)?.private;
     let cancel = CancellationToken::new();
     telemetry::cancel_on_signal(&cancel)?;
     let publish: PublishSettings = load(file, std::env::vars(), &command.publish)?;
+    let none = toml::Table::new();
+    if !publish.nodes.is_empty() && load::<BridgeSettings>(file, std::env::vars(), &none)?.settles()
+    {
+        let settings: SettlementSettings = load(file, std::env::vars(), &none)?;
+        config.proving.sizes = Some(settings.proof_sizes());
+    }
+    publish.rebuild(&config, &key, command.from_da).await?;
     let sequencer = Sequencer::start(config, key.clone(), &cancel).await?;
-    let started = publish.start(file, &command.password, &sequencer, key, &cancel).await;
+    let started = publish.start(file, &command.password, &sequencer, &key, &cancel);
     let started = match started {
         Ok(started) => started,
         Err(error) => {
@@ -299,11 +363,8 @@ pub(crate) async fn sequencer(
     }));
     let mut services: JoinSet<anyhow::Result<()>> = JoinSet::new();
     services.spawn(async move { Ok(sequencer.join().await?) });
-    if let Some((publisher, settlement)) = started {
-        services.spawn(async move { Ok(publisher.join().await?) });
-        if let Some(settlement) = settlement {
-            services.spawn(async move { Ok(settlement.join().await?) });
-        }
+    if let Some(supervisor) = started {
+        services.spawn(async move { Ok(supervisor.join().await?) });
     }
     // The end of one is the end of all.
     let mut result = Ok(());
@@ -331,6 +392,8 @@ pub(crate) async fn devnet(file: Option<&Path>, flags: &DevnetFlags) -> anyhow::
         false => None,
     };
     let data_dir = temporary.as_ref().map_or(settings.data_dir, |folder| folder.path().into());
+    let mut settlement = DevnetSettlement::new(settings.l1_slot.0);
+    settlement.settings.unsafe_no_proofs = settings.unsafe_no_proofs;
     let config = DevnetConfig {
         listen: settings.listen.parse().with_context(|| format!("listen {}", settings.listen))?,
         base_port: settings.base_port,
@@ -338,15 +401,12 @@ pub(crate) async fn devnet(file: Option<&Path>, flags: &DevnetFlags) -> anyhow::
         l2_block: settings.l2_block.0,
         accounts: settings.accounts,
         validator: Some(std::env::current_exe()?),
-        settlement: match settings.without_settlement {
-            false => Some(DevnetSettlement::new(settings.l1_slot.0)),
-            true => None,
-        },
+        settlement: Some(settlement),
         ..DevnetConfig::new(data_dir)
     };
-    match config.settlement {
-        Some(_) => eprintln!("Compiling the rollup's circuits: half a minute or so."),
-        None => eprintln!("WITHOUT SETTLEMENT: nothing is proved, and nothing reaches the L1."),
+    match settings.unsafe_no_proofs {
+        true => eprintln!("WITHOUT PROOFS: the L1 takes whatever the sequencer says."),
+        false => eprintln!("Compiling the rollup's circuits: half a minute or so."),
     }
     let devnet = tokio::select! {
         started = Devnet::start(config, &cancel) => started?,

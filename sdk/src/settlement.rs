@@ -8,18 +8,19 @@
 mod bridge;
 mod follow;
 mod inbox;
+mod outbox;
 mod settings;
 
 use std::{
     collections::BTreeMap,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use mina_ledger::{
-    rollup::{BatchStatement, Committee, Configuration, OutboxEntry},
-    types::{PrivateKey, PublicKey, Signature, SlotSpan, TypeError},
+    rollup::{BatchStatement, Committee, OutboxEntry},
+    types::{PublicKey, Signature, SlotSpan, TypeError},
 };
 use pickles::CompileError;
 use tokio::{
@@ -28,9 +29,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use zeko_bridge::{
-    CertifiedBatch, ContractProver, Deposits, DepositsConfig, Fees, HandInError, L1Client,
-    L1Config, L1Error, L1View, L1Watcher, ProverError, Settler, SettlerConfig, SettlerError,
-    SettlerHandle, WatcherConfig, WatcherError,
+    Beginning, CertifiedBatch, ContractProver, Deposits, DepositsConfig, HandInError, L1Client,
+    L1Config, L1Error, L1Watcher, ProverError, Settler, SettlerConfig, SettlerError, SettlerHandle,
+    SettlerStatus, WatcherConfig, WatcherError,
 };
 use zeko_circuits::{
     accounts::AccountSetError,
@@ -39,14 +40,18 @@ use zeko_circuits::{
 use zeko_derive::Certificate;
 use zeko_sequencer::{BatchRecord, GenesisConfig, SequencerError, SequencerHandle, StoreError};
 use zeko_worker::{
-    BatchError, BatchHandle, Embedded, EmbeddedConfig, EmbeddedError, Plan, SubmitError, Worker,
-    WorkerConfig, WorkerError, WorkerHandle,
+    BatchError, BatchHandle, Embedded, EmbeddedConfig, EmbeddedError, Plan, SubmitError,
+    UnsafeNoProofs, Worker, WorkerConfig, WorkerError, WorkerHandle,
 };
 
 pub use inbox::{L1Settings, WatchedInbox};
 pub use settings::{SettlementSettings, configuration, genesis_funds, genesis_root};
 
 use self::{bridge::L1Bridge, follow::Follow};
+use crate::publisher::is_there;
+
+/// How long before a batch's window closes nothing is sent for it any more.
+pub const SETTLER_MARGIN: SlotSpan = SlotSpan::new(1);
 
 /// Deposits that are prepared at a time.
 const DEPOSITS: usize = 8;
@@ -56,28 +61,14 @@ const DEPOSITS: usize = 8;
 pub struct SettlementConfig {
     /// The L1.
     pub l1: L1Config,
-    /// The rollup account there.
-    pub account: PublicKey,
-    /// The sequencer's key.
-    pub sequencer: PrivateKey,
-    /// The key of an account on the L1 that pays for commits and payouts.
-    pub payer: PrivateKey,
-    /// The DA committee.
-    pub committee: Committee,
-    /// What field 4 of the contract is the hash of.
-    pub configuration: Configuration,
-    /// What commands on the L1 cost.
-    pub fees: Fees,
+    /// Who settles and pays, and how. Proofs and the worker's store are in its folder, too.
+    pub settler: SettlerConfig,
+    /// The height on the L1 below which nothing happened to the rollup account.
+    pub first_block: u32,
     /// Blocks on top of a deposit's before it is consumed.
     pub depth: u32,
-    /// Blocks on top of a settlement that make it final.
-    pub finality: u32,
-    /// How often to look at the L1.
-    pub poll: Duration,
     /// Batches that may be closed and not settled, before the next one waits.
     pub ahead: u64,
-    /// Where proofs and commands are kept.
-    pub data_dir: PathBuf,
     /// How much of the machine proving may have.
     pub proving: EmbeddedConfig,
 }
@@ -86,6 +77,9 @@ pub struct SettlementConfig {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SettlementError {
+    /// Without proofs, on a network where MINA is worth something.
+    #[error("unsafe_no_proofs is for development, not for an L1 with the network id {0}")]
+    NoProofs(String),
     /// A name that is none.
     #[error("configuration: {0}")]
     Config(#[from] TypeError),
@@ -150,9 +144,6 @@ pub enum SettlementError {
         /// Why not.
         reason: String,
     },
-    /// There is a bridge already.
-    #[error("the sequencer is connected to another bridge")]
-    Connected,
     /// One of its services ended.
     #[error("the {service} has ended")]
     Ended {
@@ -167,8 +158,10 @@ pub enum SettlementError {
 /// The programs that a rollup is settled with, compiled.
 #[derive(Clone, Debug)]
 pub struct Programs {
-    /// What proves batches.
-    pub rollup: Arc<Rollup>,
+    /// What proves batches; `None` with [`SettlementSettings::unsafe_no_proofs`].
+    pub rollup: Option<Arc<Rollup>>,
+    /// How much a proof of each of its rules has room for.
+    pub sizes: Sizes,
     /// What proves the contract's updates.
     pub contract: ContractProver,
 }
@@ -182,9 +175,18 @@ impl Programs {
         genesis: &GenesisConfig,
         settings: &SettlementSettings,
     ) -> Result<Self, SettlementError> {
+        let sizes = settings.sizes();
+        if settings.unsafe_no_proofs {
+            if genesis.l1_network_id != "testnet" {
+                return Err(SettlementError::NoProofs(genesis.l1_network_id.clone()));
+            }
+            tracing::warn!("unsafe_no_proofs: a contract that takes placeholders for proofs");
+            let contract = ContractProver::unsafe_no_proofs(settings.parameters(genesis)?);
+            return Ok(Self { rollup: None, sizes, contract });
+        }
         let rollup = settings.rollup(genesis)?;
         let contract = settings.contract(genesis, &rollup)?;
-        Ok(Self { rollup: rollup.into(), contract })
+        Ok(Self { rollup: Some(rollup.into()), sizes, contract })
     }
 }
 
@@ -206,13 +208,14 @@ pub(crate) struct Certified {
 /// A batch under way.
 #[derive(Debug)]
 struct UnderWay {
-    generation: u32,
+    record: BatchRecord,
     proof: Option<BatchHandle>,
 }
 
 /// Where certified batches are handed in.
 #[derive(Clone, Debug)]
 pub(crate) struct SettlementHandle {
+    sequencer: SequencerHandle,
     committee: Committee,
     sizes: Sizes,
     worker: WorkerHandle,
@@ -228,7 +231,12 @@ impl SettlementHandle {
         self.sizes
     }
 
-    /// Takes a batch: in order, from the first on, also after every restart and rollback.
+    /// Says from where on batches will come: also after every restart and rollback.
+    pub(crate) async fn begin(&self, beginning: Beginning) -> Result<(), SettlementError> {
+        Ok(self.settler.begin(beginning).await?)
+    }
+
+    /// Takes a batch: in order, from where they begin.
     pub(crate) async fn take(&self, certified: Certified) -> Result<(), SettlementError> {
         let Certified { record, certificate, statement, outbox, plan } = certified;
         let zeko_derive::CertificateStatement::Batch(attestation) = certificate.statement else {
@@ -251,20 +259,40 @@ impl SettlementHandle {
             // If nobody listens, everything is about to end.
             let _ = self.proofs.send((record.clone(), proof.clone()));
         }
-        let generation = record.generation;
-        let mut batches = self.batches.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_same = batches.get(&record.number).is_some_and(|one| one.generation == generation);
-        if !is_same {
-            // Those that it replaces are not to be proved any more.
-            for replaced in batches.split_off(&record.number).into_values() {
-                if let Some(proof) = replaced.proof {
-                    proof.cancel();
-                }
-            }
+        self.note(record.clone(), proof);
+        // If its blocks went away meanwhile, nobody else would notice.
+        match is_there(&self.sequencer, &record) {
+            true => Ok(()),
+            false => withdraw(&self.batches, &self.settler, record.number).await,
         }
-        batches.insert(record.number, UnderWay { generation, proof });
-        Ok(())
     }
+}
+
+impl SettlementHandle {
+    /// Notes a batch as under way. Those that it replaces are not to be proved any more.
+    fn note(&self, record: BatchRecord, proof: Option<BatchHandle>) {
+        let mut batches = self.batches.lock().unwrap_or_else(PoisonError::into_inner);
+        let old = batches.get(&record.number).map(|one| one.record.generation);
+        if old != Some(record.generation) {
+            let replaced = batches.split_off(&record.number).into_values();
+            replaced.filter_map(|batch| batch.proof).for_each(|proof| proof.cancel());
+        }
+        batches.insert(record.number, UnderWay { record, proof });
+    }
+}
+
+/// Takes back a batch and all behind it: their proofs are not made any more.
+async fn withdraw(
+    batches: &Mutex<BTreeMap<u64, UnderWay>>,
+    settler: &SettlerHandle,
+    first: u64,
+) -> Result<(), SettlementError> {
+    let gone = batches.lock().unwrap_or_else(PoisonError::into_inner).split_off(&first);
+    for proof in gone.into_values().filter_map(|batch| batch.proof) {
+        proof.cancel();
+    }
+    tracing::warn!(batch = first, "withdrawn, with all behind it");
+    Ok(settler.withdraw(first).await?)
 }
 
 /// How long to wait before a batch is offered again to a worker that has too many.
@@ -286,12 +314,18 @@ impl SettlementHandle {
 #[derive(Debug)]
 pub struct Settlement {
     handle: SettlementHandle,
-    view: watch::Receiver<Arc<L1View>>,
     watcher: L1Watcher,
     settler: Settler,
     worker: Worker,
     follow: JoinHandle<Result<(), SettlementError>>,
     cancel: CancellationToken,
+}
+
+impl SettlementError {
+    /// Whether it is the sequencer's own data that is not what it was, so that it has to stop.
+    pub fn is_fatal(&self) -> bool {
+        matches!(self, Self::Store(_))
+    }
 }
 
 impl Settlement {
@@ -308,42 +342,32 @@ impl Settlement {
         let cancel = parent.child_token();
         let stop_all = cancel.clone().drop_guard();
         let client = L1Client::new(config.l1.clone())?;
+        let SettlerConfig { account, finality, retry, .. } = config.settler;
+        let (data_dir, committee) =
+            (config.settler.data_dir.clone(), config.settler.committee.clone());
         let watched = WatcherConfig {
-            poll: config.poll,
-            blocks: config.finality.saturating_add(10).max(40),
-            ..WatcherConfig::new(config.account)
+            poll: retry,
+            blocks: finality.saturating_add(10).max(40),
+            first_block: config.first_block,
+            ..WatcherConfig::new(account)
         };
         let watcher = L1Watcher::start(client.clone(), watched, &cancel);
         let view = watcher.view();
-        let settler = SettlerConfig {
-            data_dir: config.data_dir.clone(),
-            account: config.account,
-            sequencer: config.sequencer.clone(),
-            payer: config.payer.clone(),
-            committee: config.committee.clone(),
-            configuration: config.configuration,
-            fees: config.fees,
-            finality: config.finality,
-            margin: SlotSpan::new(1),
-            retry: config.poll,
-        };
-        let Programs { rollup, contract } = programs;
-        let sizes = rollup.sizes();
+        let Programs { rollup, sizes, contract } = programs;
         let settler =
-            Settler::start(settler, client.clone(), view.clone(), contract.clone(), &cancel)
+            Settler::start(config.settler, client.clone(), view.clone(), contract.clone(), &cancel)
                 .await?;
-        let worker = worker(&config.data_dir, rollup, config.proving, &cancel).await?;
+        let worker = worker(&data_dir, rollup, config.proving, &cancel).await?;
         let longest = contract.parameters().deposit_timeout;
-        let deposits = DepositsConfig { account: config.account, at_once: DEPOSITS, longest };
+        let deposits = DepositsConfig { account, at_once: DEPOSITS, longest };
         let deposits = Deposits::new(deposits, client, contract);
         let bridge = L1Bridge { view: view.clone(), depth: config.depth, deposits, longest };
-        if !sequencer.connect(Arc::new(bridge)) {
-            return Err(SettlementError::Connected);
-        }
+        sequencer.connect(Arc::new(bridge));
         sequencer.limit_uncommitted(config.ahead.max(1));
         let (proofs, under_way) = mpsc::unbounded_channel();
         let handle = SettlementHandle {
-            committee: config.committee,
+            sequencer: sequencer.clone(),
+            committee,
             sizes,
             worker: worker.handle().clone(),
             settler: settler.handle().clone(),
@@ -356,6 +380,7 @@ impl Settlement {
             worker: worker.handle().clone(),
             view: view.clone(),
             batches: Arc::clone(&handle.batches),
+            looked_for: None,
         };
         let stop = cancel.clone();
         let follow = tokio::spawn(async move {
@@ -365,21 +390,16 @@ impl Settlement {
             }
         });
         stop_all.disarm();
-        Ok(Self { handle, view, watcher, settler, worker, follow, cancel })
+        Ok(Self { handle, watcher, settler, worker, follow, cancel })
     }
 
     pub(crate) fn handle(&self) -> SettlementHandle {
         self.handle.clone()
     }
 
-    /// The L1, as it was seen last.
-    pub fn view(&self) -> watch::Receiver<Arc<L1View>> {
-        self.view.clone()
-    }
-
-    /// Where batches stand on the L1.
-    pub fn settler(&self) -> &SettlerHandle {
-        &self.handle.settler
+    /// Where its settler stands: why it does not go on, if it does not.
+    pub(crate) fn status(&self) -> watch::Receiver<Arc<SettlerStatus>> {
+        self.handle.settler.status()
     }
 
     /// Asks it to end.
@@ -414,10 +434,21 @@ impl Settlement {
 
 async fn worker(
     data_dir: &Path,
-    rollup: Arc<Rollup>,
+    rollup: Option<Arc<Rollup>>,
     proving: EmbeddedConfig,
     cancel: &CancellationToken,
 ) -> Result<Worker, SettlementError> {
-    let backend = Arc::new(Embedded::new(rollup, proving)?);
-    Ok(Worker::start(WorkerConfig::new(data_dir.join("prover")), backend, cancel).await?)
+    let config = WorkerConfig::new(data_dir.join("prover"));
+    Ok(match rollup {
+        Some(rollup) => {
+            let backend = Arc::new(Embedded::new(rollup, proving)?);
+            Worker::start(config, backend, cancel).await?
+        }
+        None => {
+            tracing::warn!(
+                "unsafe_no_proofs: batches and commits are NOT proved; never do this with real funds"
+            );
+            Worker::start(config, Arc::new(UnsafeNoProofs), cancel).await?
+        }
+    })
 }

@@ -2,15 +2,14 @@
 
 use mina_ledger::{
     Domain,
-    hash::command_hashes,
     rollup::{Deposit, DepositAction, OutboxEntry, RollupAccount, bridge_id},
-    signature::{SignatureError, sign_zkapp_command},
+    signature::SignatureError,
     types::{
-        AccountId, AccountUpdate, Amount, Authorization, AuthorizationKind, Body, CallForest,
-        FeePayer, FeePayerBody, Memo, Nonce, PrivateKey, PublicKey, Signature, SignedAmount,
-        ZkappCommand,
+        AccountUpdate, Amount, Authorization, AuthorizationKind, Body, CallForest, Memo, Nonce,
+        PrivateKey, PublicKey, SignedAmount, ZkappCommand,
     },
 };
+use zeko_bridge::{Payer, paying, sign, unsigned};
 
 /// Why a prepared deposit is not signed.
 #[derive(Debug, thiserror::Error)]
@@ -41,15 +40,6 @@ pub struct WantedDeposit {
     pub nonce: Nonce,
 }
 
-/// What takes `amount` out of an account, by signature.
-fn paying(from: PublicKey, amount: Amount, domain: &Domain) -> Body {
-    let mut body = Body::new(AccountId::of(from), domain.era());
-    body.balance_change = SignedAmount::negative(amount);
-    body.authorization_kind = AuthorizationKind::Signature;
-    body.use_full_commitment = true;
-    body
-}
-
 impl WantedDeposit {
     /// Whether a command that a node has prepared is this deposit and nothing else; its message.
     ///
@@ -70,7 +60,7 @@ impl WantedDeposit {
         }
         let updates: Vec<&AccountUpdate> = command.account_updates.updates().collect();
         let [sender, rollup] = updates.as_slice() else { return Err(differs("set of updates")) };
-        if sender.body != paying(self.sender, self.amount, domain) {
+        if sender.body != paying(self.sender, self.amount, domain.era()).body {
             return Err(differs("payment"));
         }
         let AuthorizationKind::Proof(key_hash) = rollup.body.authorization_kind else {
@@ -111,38 +101,15 @@ pub fn withdrawal(
     (fee, nonce): (Amount, Nonce),
     domain: &Domain,
 ) -> Result<ZkappCommand, SignatureError> {
-    let public_key = from.to_public_key();
-    let mut bridge = Body::new(bridge_id(), domain.era());
-    bridge.balance_change = SignedAmount::positive(amount);
-    bridge.actions = OutboxEntry::Withdrawal { recipient, amount }.to_actions();
-    let updates = [
-        AccountUpdate {
-            body: paying(public_key, amount, domain),
-            authorization: Authorization::Signature(Signature::DUMMY),
-        },
-        AccountUpdate { body: bridge, authorization: Authorization::None },
-    ];
-    let body = FeePayerBody { public_key, fee, valid_until: None, nonce };
-    let mut command = ZkappCommand {
-        fee_payer: FeePayer { body, authorization: Signature::DUMMY },
-        account_updates: CallForest::flat(updates),
-        memo: Memo::EMPTY,
-    };
-    sign(&mut command, from, domain)?;
+    let (key, era) = (from.to_public_key(), domain.era());
+    let mut body = Body::new(bridge_id(), era);
+    body.balance_change = SignedAmount::positive(amount);
+    body.actions = OutboxEntry::Withdrawal { recipient, amount }.to_actions();
+    let bridge = AccountUpdate { body, authorization: Authorization::None };
+    let updates = CallForest::flat([paying(key, amount, era), bridge]);
+    let mut command = unsigned(updates, Payer { key, fee, nonce, valid_until: None });
+    sign(&mut command, &[from], domain)?;
     Ok(command)
-}
-
-/// Fills in all signatures of a key.
-///
-/// # Errors
-/// [`SignatureError`].
-pub fn sign(
-    command: &mut ZkappCommand,
-    key: &PrivateKey,
-    domain: &Domain,
-) -> Result<(), SignatureError> {
-    let hashes = command_hashes(command, domain);
-    sign_zkapp_command(command, &hashes, key, domain)
 }
 
 #[cfg(test)]
@@ -161,19 +128,11 @@ mod tests {
         let action = DepositAction { recipient, amount, timeout, refund_to: sender };
         let account = RollupAccount { public_key: rollup, key_hash: 9u64.into() };
         let deposit = Deposit::body_of(&action, Slot::new(30), &account, domain.era());
-        let none = Authorization::None;
-        let updates = [
-            AccountUpdate { body: paying(sender, amount, &domain), authorization: none.clone() },
-            AccountUpdate { body: deposit, authorization: none },
-        ];
-        let body =
-            FeePayerBody { public_key: sender, fee, valid_until: None, nonce: Nonce::new(3) };
-        let command = ZkappCommand {
-            fee_payer: FeePayer { body, authorization: Signature::DUMMY },
-            account_updates: CallForest::flat(updates),
-            memo: Memo::EMPTY,
-        };
-        (WantedDeposit { rollup, sender, recipient, amount, fee, nonce: Nonce::new(3) }, command)
+        let deposit = AccountUpdate { body: deposit, authorization: Authorization::None };
+        let updates = CallForest::flat([paying(sender, amount, domain.era()), deposit]);
+        let nonce = Nonce::new(3);
+        let command = unsigned(updates, Payer { key: sender, fee, nonce, valid_until: None });
+        (WantedDeposit { rollup, sender, recipient, amount, fee, nonce }, command)
     }
 
     #[test]

@@ -142,7 +142,7 @@ pub(crate) fn read_messages(mut bytes: &[u8]) -> Option<Vec<Message>> {
     Some(messages)
 }
 
-fn read_field(bytes: &[u8; 32]) -> Option<Fp> {
+pub(crate) fn read_field(bytes: &[u8; 32]) -> Option<Fp> {
     let (limbs, _) = bytes.as_chunks::<8>();
     let mut value = [0; 4];
     value.iter_mut().zip(limbs).for_each(|(slot, limb)| *slot = u64::from_le_bytes(*limb));

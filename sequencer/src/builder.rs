@@ -17,6 +17,7 @@ use crate::{
     crash::crash_point,
     engine::{Engine, EngineError, Outcome},
     graphql::{Block, NodeEvent},
+    handle::Confirmations,
     log::Record,
     pool::{Checked, Dropped},
     shared::{Guard, Shared, consumed_inbox, now_ms},
@@ -98,7 +99,7 @@ impl Builder {
         let tick = Duration::from_millis(self.shared.config.tick_ms.max(1));
         let next = Instant::now() + tick;
         let block_time = Duration::from_millis(self.shared.config.block_ms.max(1));
-        if self.rests() {
+        if self.rests().map_err(|error| error.to_string())? {
             self.deadline = Instant::now() + block_time;
             self.shared.last_block_ms.store(now_ms(), Ordering::Relaxed);
         } else {
@@ -132,15 +133,24 @@ impl Builder {
         }
     }
 
-    /// Whether there is nothing to do, and there has not been for a long time.
-    fn rests(&self) -> bool {
-        self.engine.rests() && self.shared.pool().len() == 0 && self.next_messages().is_empty()
+    /// Whether no block is to be made: nothing has happened for a long time, or the batch is as long as
+    /// it may be and those before it are not committed.
+    fn rests(&self) -> Result<bool, StoreError> {
+        if !self.engine.is_long() {
+            return Ok(false);
+        }
+        if self.engine.is_empty() {
+            return Ok(self.shared.pool().len() == 0 && self.next_messages().is_empty());
+        }
+        let busy = self.provers_are_busy()?;
+        metrics::gauge!("zeko_waiting_for_settlement").set(f64::from(busy));
+        Ok(busy)
     }
 
     /// Messages of the L1 that the next block is to begin with.
     fn next_messages(&self) -> Vec<Message> {
         let room = self.engine.message_room();
-        let Some(bridge) = self.shared.bridge.get().filter(|_| room > 0) else {
+        let Some(bridge) = self.shared.bridge().filter(|_| room > 0) else {
             return Vec::new();
         };
         let messages = bridge.messages(consumed_inbox(&self.shared), room);
@@ -192,8 +202,15 @@ impl Builder {
             let shared = Arc::clone(&self.shared);
             let mut ledger = shared.ledger();
             let most = self.shared.config.max_block_commands;
-            while self.engine.executed() < most && !self.engine.is_full() {
-                let Some(checked) = self.shared.pool().pop() else { break };
+            while self.engine.executed() < most {
+                let mut pool = self.shared.pool();
+                let Some(next) = pool.peek() else { break };
+                let has_room = self.engine.has_room(&ledger, next);
+                if !has_room.map_err(|error| error.to_string())? {
+                    break;
+                }
+                let Some(checked) = pool.pop() else { break };
+                drop(pool);
                 if let Err(error) = self.engine.execute(&mut ledger, &checked, &mut outcome) {
                     failed.push((checked, error.to_string()));
                 }
@@ -272,7 +289,7 @@ impl Builder {
         };
         let all = outcome.included.iter().enumerate().map(confirmed).collect();
         // There may be nobody any more.
-        let _ = self.shared.confirmations.send(Arc::new(all));
+        let _ = self.shared.confirmations.send(Arc::new(Confirmations::new(all)));
     }
 
     /// Whether the batch before the last ones is not committed yet: they are, in order.
@@ -292,7 +309,10 @@ impl Builder {
         crash_point("block/closing");
         let shared = Arc::clone(&self.shared);
         let busy = self.provers_are_busy().map_err(|error| error.to_string())?;
-        let ends_batch = self.engine.ends_batch(busy);
+        // Until those before it are committed, what does not fit any more waits.
+        metrics::gauge!("zeko_waiting_for_settlement")
+            .set(f64::from(busy && self.engine.is_full()));
+        let ends_batch = self.engine.ends_batch(busy).then_some(shared.fee_recipient);
         let mut ledger = shared.ledger();
         let closing = self.engine.close(&mut ledger, ends_batch);
         let closing = closing.map_err(|error| error.to_string())?;
@@ -413,10 +433,13 @@ pub(crate) fn undo_blocks(
     generation: u32,
     record: u64,
 ) -> Result<Tip, EngineError> {
+    let is_rebuilt = tip.is_rebuilt;
     let mut left = Tip { generation, record, ..tip.clone() };
     for (position, (block, before, tip)) in undone.iter().enumerate() {
         // Until the last is gone, the rollback is still to be replayed, and nothing before it.
-        left = Tip { record: record.saturating_sub(1), ..tip.clone() };
+        let before_it = record.saturating_sub(1);
+        // Whether the chain is being rebuilt is not of that time.
+        left = Tip { record: before_it, is_rebuilt, ..tip.clone() };
         if position + 1 == undone.len() {
             left = Tip { generation, record, ..left };
         }

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use mina_ledger::types::{Amount, PublicKey};
 use serde::{Deserialize, Serialize};
 
-use crate::{fees::FeeConfig, graphql::GraphqlConfig, pool::PoolConfig};
+use crate::{fees::FeeConfig, graphql::GraphqlConfig, pool::PoolConfig, work::ProvingConfig};
 
 /// The configuration of a sequencer. Every field has a default but those of
 /// [`SequencerConfig::genesis`] that make the chain what it is.
@@ -32,6 +32,8 @@ pub struct SequencerConfig {
     pub store_cache_mib: u64,
     /// When batches are closed.
     pub batch: BatchConfig,
+    /// How much of a batch can be proved in time.
+    pub proving: ProvingConfig,
     /// The mempool.
     pub pool: PoolConfig,
     /// The fees.
@@ -63,6 +65,7 @@ impl Default for SequencerConfig {
             log_rewrite_bytes: 256 << 20,
             store_cache_mib: 128,
             batch: BatchConfig::default(),
+            proving: ProvingConfig::default(),
             pool: PoolConfig::default(),
             fees: FeeConfig::default(),
             graphql_listen: SocketAddr::from(([127, 0, 0, 1], 3085)),
@@ -147,8 +150,8 @@ pub struct BatchConfig {
     pub max_blocks: u32,
     /// Milliseconds after which one is closed.
     pub max_age_ms: u64,
-    /// Blocks that a batch never has more of. After so many empty ones, no more are made until there is
-    /// something to put into one.
+    /// Blocks after which no more are made for a batch in which nothing happens, until something does,
+    /// and for one that has to wait for those before it, but for the one that closes it.
     pub most_blocks: u32,
 }
 

@@ -11,13 +11,10 @@ use mina_ledger::{
         ApplyError, AuthorizationError, Context, FailureTable, ProofClaim, ProofVerifier,
         RejectReason, apply_signed_command, apply_zkapp_command, check_proofs,
     },
-    rollup::{
-        BlockHeader, CommandReceipt, Hashed, Message, MessageOutcome, apply_deposit,
-        apply_unopened, bridge_id, credit_fees,
-    },
+    rollup::{BlockHeader, CommandReceipt, Hashed, Message, apply_message, bridge_id, credit_fees},
     types::{
         Account, AccountId, AccountUpdate, Amount, Authorization, Length, ProtocolStateView,
-        SignedAmount, Slot, ZkappCommand, to_decimal,
+        PublicKey, SignedAmount, Slot, ZkappCommand, to_decimal,
     },
 };
 
@@ -30,6 +27,7 @@ use crate::{
     pool::Checked,
     shared::Shared,
     store::{BatchRecord, BlockWrite, OpenBatch, Stage, StoreError, Tip, field, view_on},
+    work::{Kind, Run, Work, missing_accounts},
 };
 
 /// Bytes of commands after which a block is full and a batch is closed: together they stay below the
@@ -82,6 +80,10 @@ struct OpenBlock {
     fees: Amount,
     /// Of its commands.
     bytes: u64,
+    /// Of the batch up to here.
+    work: Work,
+    /// Whether something had to wait for the next batch.
+    is_full: bool,
 }
 
 /// What executing some commands did.
@@ -130,9 +132,29 @@ impl Engine {
         self.open.as_ref().map_or(0, |open| open.commands.len())
     }
 
-    /// Whether the open block has as many bytes as it may.
-    pub(crate) fn is_full(&self) -> bool {
-        self.open.as_ref().is_some_and(|open| open.bytes >= FULL_BYTES)
+    /// Whether a command still has a place in the batch. If not, the batch ends with the open block, or,
+    /// while provers are busy, nothing more comes into it.
+    pub(crate) fn has_room(
+        &mut self,
+        ledger: &Mask<FullLedger>,
+        checked: &Checked,
+    ) -> Result<bool, LedgerError> {
+        let (batch, proving) = (&self.tip.batch, &self.shared.config.proving);
+        let Some(open) = &mut self.open else { return Ok(false) };
+        // What is too much by itself has a batch of its own.
+        let is_first = batch.commands + batch.messages == 0 && open.receipts.is_empty();
+        let mut has_room = batch.bytes.saturating_add(open.bytes) < FULL_BYTES;
+        if let Some(sizes) = &proving.sizes
+            && has_room
+        {
+            let mut work = open.work;
+            work.add(Run::of(&checked.command), sizes);
+            work.accounts += missing_accounts(ledger, &checked.command)?.len() as u64;
+            has_room = work.fits(proving);
+        }
+        let has_room = has_room || is_first;
+        open.is_full |= !has_room;
+        Ok(has_room)
     }
 
     /// What the next block is to be opened with.
@@ -162,6 +184,8 @@ impl Engine {
             receipts: Vec::new(),
             fees: Amount::ZERO,
             bytes: 0,
+            work: self.tip.batch.work,
+            is_full: false,
         });
         let mut view = self.shared.view.write();
         view.open_block(opening.generation, opening.height.get(), self.parent);
@@ -170,8 +194,15 @@ impl Engine {
 
     /// How many messages the batch may still consume.
     pub(crate) fn message_room(&self) -> usize {
-        let quota = self.shared.config.genesis.message_quota;
-        (quota as usize).saturating_sub(self.tip.batch.messages as usize)
+        let (quota, batch) = (self.shared.config.genesis.message_quota, &self.tip.batch);
+        let proving = &self.shared.config.proving;
+        // Each may open an account.
+        let accounts = match proving.sizes {
+            Some(_) if !batch.work.fits(proving) => 0,
+            Some(_) => proving.most_accounts.saturating_sub(batch.work.accounts).max(1),
+            None => u64::MAX,
+        };
+        u64::from(quota).saturating_sub(batch.messages).min(accounts) as usize
     }
 
     /// Consumes messages of the L1 at the beginning of the open block.
@@ -184,17 +215,22 @@ impl Engine {
         let open = self.open.as_mut().filter(|open| open.receipts.is_empty());
         let open = open.ok_or(EngineError::Order)?;
         let context = context(&self.shared, open.opening.slot, &open.view);
+        let sizes = self.shared.config.proving.sizes;
+        if let Some(sizes) = &sizes {
+            let items = messages.len() as u64;
+            open.work.add(Run { kind: Kind::Messages, items, proofs: 0 }, sizes);
+        }
         for message in messages {
-            let MessageOutcome { receipt, fee, supply_increase, .. } = match message {
-                Message::Deposit(deposit) => {
-                    outcome.touched.push(AccountId::of(deposit.recipient));
-                    apply_deposit(ledger, deposit, &self.shared.rule.parameters, &context)?
-                }
-                Message::Unopened(hash) => apply_unopened(ledger, *hash, &context)?,
-            };
-            open.fees = add_fees(open.fees, SignedAmount::positive(fee), supply_increase);
-            open.receipts.push(receipt.digest());
-            open.messages.push(Consumed { message: *message, receipt });
+            if let Message::Deposit(deposit) = message {
+                let recipient = AccountId::of(deposit.recipient);
+                let is_new = ledger.get(&recipient)?.is_none();
+                open.work.accounts += u64::from(is_new && sizes.is_some());
+                outcome.touched.push(recipient);
+            }
+            let applied = apply_message(ledger, message, &self.shared.rule.parameters, &context)?;
+            open.fees = open.fees.checked_add(applied.fees()).unwrap_or(Amount::MAX);
+            open.receipts.push(applied.receipt.digest());
+            open.messages.push(Consumed { message: *message, receipt: applied.receipt });
         }
         outcome.touched.push(bridge_id());
         Ok(())
@@ -212,6 +248,11 @@ impl Engine {
             return Err(RejectReason::Expired.into());
         };
         let context = context(&self.shared, open.opening.slot, &open.view);
+        let sizes = self.shared.config.proving.sizes;
+        let missing = match &sizes {
+            Some(_) => missing_accounts(ledger, &checked.command)?,
+            None => Vec::new(),
+        };
         let (failures, excess, supply) = match checked.command.as_ref() {
             Command::Signed(command) => {
                 let applied = apply_signed_command(ledger, &command.payload, &context)?;
@@ -239,6 +280,12 @@ impl Engine {
             }
         };
         open.fees = add_fees(open.fees, excess, supply);
+        if let Some(sizes) = &sizes {
+            open.work.add(Run::of(&checked.command), sizes);
+        }
+        for id in &missing {
+            open.work.accounts += u64::from(ledger.get(id)?.is_some());
+        }
         let receipt = CommandReceipt { applied: failures.is_none(), outbox: outbox(ledger)? };
         let digest = match self.receipt {
             Some((known, digest)) if known == receipt => digest,
@@ -259,15 +306,24 @@ impl Engine {
         let Some(open) = &self.open else { return false };
         let batch = self.batch_with(open);
         let Opening { height, timestamp_ms, .. } = open.opening;
-        is_due(&self.shared.config.batch, &batch, height.get(), timestamp_ms, busy)
+        let is_full = open.is_full;
+        is_due(&self.shared.config.batch, &batch, height.get(), timestamp_ms, is_full) && !busy
     }
 
-    /// Whether no block is to be made without something to put into it.
-    pub(crate) fn rests(&self) -> bool {
-        let batch = &self.tip.batch;
-        let blocks = self.tip.blocks.saturating_sub(batch.first_height);
-        let is_empty = batch.commands == 0 && batch.messages == 0;
-        self.open.is_none() && is_empty && blocks >= self.shared.config.batch.most_blocks
+    /// Whether the batch has as many blocks as it may, and none is open.
+    pub(crate) fn is_long(&self) -> bool {
+        let blocks = self.tip.blocks.saturating_sub(self.tip.batch.first_height);
+        self.open.is_none() && blocks >= self.shared.config.batch.most_blocks
+    }
+
+    /// Whether nothing has happened in the batch yet.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.tip.batch.commands == 0 && self.tip.batch.messages == 0
+    }
+
+    /// Whether something had to wait for the next batch.
+    pub(crate) fn is_full(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.is_full)
     }
 
     /// The batch under way with the open block.
@@ -276,6 +332,10 @@ impl Engine {
         batch.commands += open.commands.len() as u64;
         batch.messages += open.messages.len() as u64;
         batch.bytes = batch.bytes.saturating_add(open.bytes);
+        batch.work = open.work;
+        if let Some(sizes) = &self.shared.config.proving.sizes {
+            batch.work.end_block(sizes);
+        }
         batch.fees = batch.fees.checked_add(open.fees).unwrap_or(Amount::MAX);
         if batch.commands == 0 && batch.messages == 0 {
             // Blocks in which nothing happens do not make a batch older.
@@ -284,12 +344,12 @@ impl Engine {
         batch
     }
 
-    /// Closes the open block, and the batch with it or not: its root and its hash. Nothing is visible
+    /// Closes the open block, and the batch with it if its fees have a recipient: its root and its hash. Nothing is visible
     /// until [`Engine::commit`].
     pub(crate) fn close(
         &mut self,
         ledger: &mut Mask<FullLedger>,
-        ends_batch: bool,
+        ends_batch: Option<PublicKey>,
     ) -> Result<Closing, EngineError> {
         let open = self.open.take().ok_or(EngineError::Order)?;
         let mut batch = self.batch_with(&open);
@@ -312,8 +372,10 @@ impl Engine {
         let previous = self.tip.clone();
         let collected = previous.batch.fees;
         let closed_batch = match ends_batch {
-            true => Some(self.close_batch(ledger, &mut batch, opening, root)?),
-            false => None,
+            Some(recipient) => {
+                Some(self.close_batch(ledger, &mut batch, opening, root, recipient)?)
+            }
+            None => None,
         };
         let ledger_after = ledger.root()?;
         let (accounts, before) = changes(ledger)?;
@@ -343,6 +405,7 @@ impl Engine {
             slot: opening.slot.get(),
             timestamp_ms: opening.timestamp_ms,
             batch,
+            is_rebuilt: previous.is_rebuilt,
         };
         Ok(Closing { block, accounts, before, closed_batch, previous })
     }
@@ -354,10 +417,11 @@ impl Engine {
         batch: &mut OpenBatch,
         opening: Opening,
         root: Fp,
+        fee_recipient: PublicKey,
     ) -> Result<BatchRecord, EngineError> {
         let height = opening.height.get();
         // They are kept for the next batch if there is no account for them.
-        let credited = credit_fees(ledger, self.shared.fee_recipient, batch.fees)?;
+        let credited = credit_fees(ledger, fee_recipient, batch.fees)?;
         let target = if credited { ledger.root()? } else { root };
         let closed = BatchRecord {
             number: batch.number,
@@ -369,6 +433,9 @@ impl Engine {
             commands: batch.commands,
             messages: batch.messages,
             fees: if credited { batch.fees } else { Amount::ZERO },
+            fee_recipient,
+            sequencer: self.shared.producer,
+            outbox: to_decimal(outbox(ledger)?),
             stage: Stage::Included,
             data: None,
             settled_by: None,
@@ -381,6 +448,7 @@ impl Engine {
             messages: 0,
             bytes: 0,
             fees: if credited { Amount::ZERO } else { batch.fees },
+            work: Work::default(),
             source_ledger: to_decimal(target),
         };
         Ok(closed)
@@ -422,20 +490,20 @@ impl Engine {
     }
 }
 
-/// Whether a batch in which something happens is closed with the block at `height`: because it cannot
-/// be larger, or, unless the provers are busy, because it is large or old enough.
+/// Whether a batch in which something happens has to be closed with the block at `height`: because it
+/// cannot be larger, or is large or old enough. `is_full`: something waits for the next one.
 fn is_due(
     config: &BatchConfig,
     batch: &OpenBatch,
     height: u32,
     timestamp_ms: u64,
-    busy: bool,
+    is_full: bool,
 ) -> bool {
     let blocks = height.saturating_sub(batch.first_height).saturating_add(1);
     let age = timestamp_ms.saturating_sub(batch.first_timestamp_ms);
-    let is_full = blocks >= config.most_blocks || batch.bytes >= FULL_BYTES;
+    let is_large = is_full || blocks >= config.most_blocks || batch.bytes >= FULL_BYTES;
     let is_due = blocks >= config.max_blocks || age >= config.max_age_ms;
-    (batch.commands > 0 || batch.messages > 0) && (is_full || (is_due && !busy))
+    (batch.commands > 0 || batch.messages > 0) && (is_large || is_due)
 }
 
 /// A block that has been closed and is not yet visible.
@@ -571,6 +639,7 @@ mod tests {
             messages,
             bytes,
             fees: Amount::ZERO,
+            work: Work::default(),
             source_ledger: String::new(),
         }
     }
@@ -597,15 +666,14 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_waits_for_a_prover_until_it_is_full() {
-        let due = |bytes, height| is_due(&CONFIG, &batch(1, 0, bytes), height, u64::MAX, true);
-        assert!(!due(FULL_BYTES - 1, 178));
-        assert!(due(FULL_BYTES, 100));
-        assert!(due(100, 179));
+    fn a_batch_is_closed_when_something_waits_for_the_next_one() {
+        assert!(!is_due(&CONFIG, &batch(1, 0, 100), 100, 5000, false));
+        assert!(is_due(&CONFIG, &batch(1, 0, 100), 100, 5000, true));
+        assert!(is_due(&CONFIG, &batch(1, 0, 100), 179, 5000, false));
     }
 
     #[test]
     fn a_batch_in_which_nothing_happens_is_never_closed() {
-        assert!(!is_due(&CONFIG, &batch(0, 0, 0), u32::MAX, u64::MAX, false));
+        assert!(!is_due(&CONFIG, &batch(0, 0, 0), u32::MAX, u64::MAX, true));
     }
 }

@@ -1,6 +1,6 @@
 //! The sequencer as a node of GraphQL, and as what JSON-RPC answers from.
 
-use std::sync::{Arc, atomic::Ordering, mpsc};
+use std::sync::{Arc, OnceLock, PoisonError, atomic::Ordering, mpsc};
 
 use futures_util::future::BoxFuture;
 use mina_curves::Fp;
@@ -9,7 +9,7 @@ use mina_ledger::{
     ledger::{Ledger, Location, MerklePath, NodePosition},
     logic::FailureTable,
     rollup::{DepositAction, Message, MessageReceipt, PreConfirmation, SignedStatement},
-    types::{AccountId, Amount, Nonce, PublicKey, Signature, TokenId, ZkappCommand},
+    types::{Account, AccountId, Amount, Nonce, PublicKey, Signature, TokenId, ZkappCommand},
 };
 use tokio::sync::{broadcast, oneshot};
 
@@ -70,6 +70,30 @@ pub struct SignedConfirmation {
     pub signature: Signature,
     /// Whose.
     pub signer: PublicKey,
+}
+
+/// Pre-confirmations, signed once they are wanted and once for everybody.
+#[derive(Debug)]
+pub struct Confirmations {
+    statements: Vec<PreConfirmation>,
+    signed: OnceLock<Vec<SignedConfirmation>>,
+}
+
+impl Confirmations {
+    pub(crate) fn new(statements: Vec<PreConfirmation>) -> Self {
+        Self { statements, signed: OnceLock::new() }
+    }
+
+    /// What is signed.
+    pub fn statements(&self) -> &[PreConfirmation] {
+        &self.statements
+    }
+
+    /// With the signatures; takes some microseconds each the first time.
+    pub(crate) fn signed(&self, node: &SequencerHandle) -> &[SignedConfirmation] {
+        let sign = |statement: &PreConfirmation| node.sign(*statement);
+        self.signed.get_or_init(|| self.statements.iter().filter_map(sign).collect())
+    }
 }
 
 /// A running sequencer, to ask and to send to. Cheap to clone.
@@ -203,15 +227,34 @@ impl SequencerHandle {
         Some(SignedConfirmation { statement, signature, signer: self.shared.producer })
     }
 
-    /// What is executed from now on, as soon as it is safe; not yet signed.
-    pub fn confirmations(&self) -> broadcast::Receiver<Arc<Vec<PreConfirmation>>> {
+    /// What is executed from now on, as soon as it is safe.
+    pub fn confirmations(&self) -> broadcast::Receiver<Arc<Confirmations>> {
         self.shared.confirmations.subscribe()
     }
 
-    /// Lets the sequencer consume messages of the L1 and prepare deposits; once. `false` if there is a
-    /// bridge already.
-    pub fn connect(&self, bridge: Arc<dyn Bridge>) -> bool {
-        self.shared.bridge.set(bridge).is_ok()
+    /// Lets the sequencer consume messages of the L1 and prepare deposits, by this bridge instead of
+    /// any other from now on.
+    pub fn connect(&self, bridge: Arc<dyn Bridge>) {
+        *self.shared.bridge.write().unwrap_or_else(PoisonError::into_inner) = Some(bridge);
+    }
+
+    /// No messages are consumed and no deposits prepared until there is another bridge.
+    pub fn disconnect(&self) {
+        *self.shared.bridge.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Says why batches are not being settled; nothing if they are. `/settlement` and the admin endpoint
+    /// show it.
+    pub fn report_settlement(&self, reasons: Vec<String>) {
+        metrics::gauge!("zeko_settlement_running").set(f64::from(reasons.is_empty()));
+        let mut shown = self.shared.settlement.write().unwrap_or_else(PoisonError::into_inner);
+        *shown = Some(reasons);
+    }
+
+    /// Lets rollbacks take whole batches only: where batches are published, the blocks of one must be of one
+    /// generation.
+    pub fn keep_batches_whole(&self) {
+        self.shared.whole_batches.store(true, Ordering::Relaxed);
     }
 
     /// Lets batches stay open beyond their age and number of blocks while so many are closed and not
@@ -221,15 +264,14 @@ impl SequencerHandle {
     }
 
     /// Undoes all blocks but the first `height`, in a new generation; their commands go first again.
-    /// The number of commands. Where batches are settled, the whole batch goes, for its blocks must be of
-    /// one generation.
+    /// The number of commands. Where batches are published, the whole batch goes.
     ///
     /// # Errors
     /// Why not: the blocks are too old, or the sequencer is about to stop.
     pub async fn roll_back(&self, height: u32) -> Result<u32, String> {
-        let height = match self.shared.ahead.load(Ordering::Relaxed) {
-            0 => height,
-            _ => self.batch_start(height).map_err(|error| error.to_string())?,
+        let height = match self.shared.whole_batches.load(Ordering::Relaxed) {
+            false => height,
+            true => self.batch_start(height).map_err(|error| error.to_string())?,
         };
         let (done, result) = oneshot::channel();
         let stopping = || "stopping".to_owned();
@@ -242,7 +284,7 @@ impl SequencerHandle {
     /// # Errors
     /// Why there is none.
     pub async fn prepare_deposit(&self, request: DepositRequest) -> Result<ZkappCommand, String> {
-        match self.shared.bridge.get() {
+        match self.shared.bridge() {
             Some(bridge) => bridge.prepare_deposit(request).await,
             None => Err("the bridge is not ready".into()),
         }
@@ -251,7 +293,7 @@ impl SequencerHandle {
     /// The last deposits for a key, newest first.
     pub fn deposits(&self, recipient: &PublicKey) -> Vec<(DepositAction, DepositStatus)> {
         let consumed = self.consumed_inbox();
-        let waiting = self.shared.bridge.get().map_or_else(Vec::new, |b| b.waiting(consumed));
+        let waiting = self.shared.bridge().map_or_else(Vec::new, |b| b.waiting(consumed));
         let waiting = waiting.into_iter().rev().filter(|deposit| deposit.recipient == *recipient);
         let mut deposits: Vec<_> =
             waiting.map(|deposit| (deposit, DepositStatus::Relayed)).collect();
@@ -280,6 +322,23 @@ impl SequencerHandle {
     /// Closed batches from a number on.
     pub fn batches(&self, from: u64, limit: usize) -> Vec<BatchRecord> {
         self.shared.store.batches(from, limit.min(MAX_CHAIN)).unwrap_or_default()
+    }
+
+    /// The last closed batch up to number `most` that has come at least as far as `stage`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn last_batch(&self, stage: Stage, most: u64) -> Result<Option<BatchRecord>, StoreError> {
+        self.shared.store.last_at(stage, most)
+    }
+
+    /// All accounts as they were behind a closed batch, in order; `None` if blocks behind it can no
+    /// longer be undone. Right only if the batch is still there afterwards, and not too fast.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn accounts_behind(&self, batch: &BatchRecord) -> Result<Option<Vec<Account>>, StoreError> {
+        self.shared.store.accounts_behind(batch.last_height.saturating_add(1))
     }
 
     /// The number of blocks before the batch that has the block behind `height` others.

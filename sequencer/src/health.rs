@@ -49,11 +49,12 @@ pub(crate) fn install_metrics() {
     });
 }
 
-/// `/livez`, `/readyz` and `/metrics`.
+/// `/livez`, `/readyz`, `/settlement` and `/metrics`.
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/livez", get(live))
         .route("/readyz", get(ready))
+        .route("/settlement", get(settlement))
         .route("/metrics", get(render))
         .with_state(shared)
 }
@@ -89,6 +90,17 @@ async fn ready(State(shared): State<Arc<Shared>>) -> Response {
         return "ok\n".into_response();
     }
     (StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", reasons.join("\n"))).into_response()
+}
+
+/// Whether batches are being settled: apart from `/readyz`, since without it commands are still taken.
+async fn settlement(State(shared): State<Arc<Shared>>) -> Response {
+    match shared.settlement() {
+        None => "nothing is settled\n".into_response(),
+        Some(reasons) if reasons.is_empty() => "ok\n".into_response(),
+        Some(reasons) => {
+            (StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", reasons.join("\n"))).into_response()
+        }
+    }
 }
 
 async fn render(State(shared): State<Arc<Shared>>) -> String {
@@ -182,6 +194,7 @@ async fn status(State(admin): State<Admin>) -> Response {
         "mempool": { "commands": waiting, "bytes": bytes },
         "logBytes": shared.log.length(),
         "notReady": reasons(shared),
+        "notSettling": shared.settlement(),
     }))
     .into_response()
 }

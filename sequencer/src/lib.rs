@@ -27,12 +27,14 @@ mod health;
 mod log;
 mod pool;
 mod proofs;
+mod rebuild;
 mod replay;
 mod rpc;
 mod service;
 mod shared;
 mod store;
 mod view;
+mod work;
 
 pub use bridge::{Bridge, Consumed, DepositRequest};
 pub use command::Command;
@@ -43,9 +45,13 @@ pub use config::{
 pub use crash::POINTS as CRASH_POINTS;
 pub use engine::EngineError;
 pub use fees::{FeeConfig, command_weight};
-pub use handle::{CommandStatus, DepositStatus, SequencerHandle, SignedConfirmation};
+pub use handle::{
+    CommandStatus, Confirmations, DepositStatus, SequencerHandle, SignedConfirmation,
+};
 pub use log::LogError;
 pub use pool::PoolConfig;
 pub use proofs::PicklesVerifier;
+pub use rebuild::{PublishedBatch, PublishedBlock, Rebuild, Rebuilt};
 pub use service::{Addresses, Sequencer, SequencerError};
 pub use store::{BatchRecord, Stage, StoreError};
+pub use work::{ProofSizes, ProvingConfig};

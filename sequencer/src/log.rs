@@ -19,14 +19,15 @@ use std::{
     thread::JoinHandle,
 };
 
+use mina_curves::PastaField;
 use mina_ledger::{
     hash::TransactionHash,
     rollup::Message,
-    types::{Length, Slot},
+    types::{Length, PublicKey, Slot},
 };
 
 use crate::{
-    bridge::{read_messages, write_messages},
+    bridge::{read_field, read_messages, write_messages},
     crash::crash_point,
 };
 
@@ -45,8 +46,8 @@ pub(crate) enum Record {
     Consumed(Vec<Message>),
     /// Commands were executed in the open block, in this order, applied or not.
     Executed(Vec<(TransactionHash, bool)>),
-    /// The open block was closed with this hash, and its batch with it or not.
-    Closed { hash: [u8; 32], ends_batch: bool },
+    /// The open block was closed with this hash. If its batch was closed with it: whom its fees are for.
+    Closed { hash: [u8; 32], ends_batch: Option<PublicKey> },
     /// All blocks from this height on were undone.
     RolledBack { height: Length, generation: u32 },
 }
@@ -133,7 +134,10 @@ impl Record {
             }
             Self::Closed { hash, ends_batch } => {
                 out.extend(hash);
-                out.push(u8::from(*ends_batch));
+                if let Some(PublicKey { x, is_odd }) = ends_batch {
+                    out.extend(x.to_limbs().into_iter().flat_map(u64::to_le_bytes));
+                    out.push(u8::from(*is_odd));
+                }
             }
             Self::RolledBack { height, generation } => {
                 out.extend(height.get().to_le_bytes());
@@ -189,8 +193,14 @@ impl Record {
                 Self::Executed(entries.iter().map(read).collect::<Option<_>>()?)
             }
             b'C' => match payload.split_first_chunk()? {
-                (hash, [flag @ (0 | 1)]) => Self::Closed { hash: *hash, ends_batch: *flag == 1 },
-                _ => return None,
+                (hash, []) => Self::Closed { hash: *hash, ends_batch: None },
+                (hash, recipient) => match recipient.split_first_chunk()? {
+                    (x, [odd @ (0 | 1)]) => {
+                        let recipient = PublicKey { x: read_field(x)?, is_odd: *odd == 1 };
+                        Self::Closed { hash: *hash, ends_batch: Some(recipient) }
+                    }
+                    _ => return None,
+                },
             },
             b'R' => Self::RolledBack { height: Length::new(u32_at(0)?), generation: u32_at(4)? },
             _ => return None,
@@ -469,7 +479,10 @@ mod tests {
             Record::Executed(vec![(hash, true), (hash, false)]),
             Record::Executed(Vec::new()),
             Record::Consumed(vec![Message::Unopened(7u64.into())]),
-            Record::Closed { hash: [9; 32], ends_batch: true },
+            Record::Closed {
+                hash: [9; 32],
+                ends_batch: Some(PublicKey { x: 5u64.into(), is_odd: true }),
+            },
             Record::RolledBack { height, generation },
         ]
     }
@@ -479,6 +492,18 @@ mod tests {
         let _ = std::fs::remove_dir_all(&dir);
         std::fs::create_dir_all(&dir).unwrap();
         dir
+    }
+
+    #[test]
+    fn a_block_is_closed_with_its_batch_or_without() {
+        let closed = Record::Closed { hash: [9; 32], ends_batch: None };
+        let mut payload = Vec::new();
+        closed.payload(&mut payload);
+        assert_eq!(Record::read(b'C', &payload), Some(closed));
+        for length in [31, 33, 64, 66] {
+            payload.resize(length, 0);
+            assert_eq!(Record::read(b'C', &payload), None, "{length}");
+        }
     }
 
     #[test]

@@ -340,6 +340,12 @@ impl Pool {
         Ok(dropped)
     }
 
+    /// The next command to execute.
+    pub(crate) fn peek(&self) -> Option<&Checked> {
+        let (_, id) = self.ready.first_key_value()?;
+        self.queues.get(id)?.front().map(|entry| &entry.checked)
+    }
+
     /// Takes the next command to execute.
     pub(crate) fn pop(&mut self) -> Option<Checked> {
         let (_, id) = self.ready.pop_first()?;

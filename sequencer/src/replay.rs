@@ -6,7 +6,7 @@ use mina_curves::{Fp, PastaField};
 use mina_ledger::{
     hash::TransactionHash,
     ledger::{FullLedger, Ledger},
-    types::{Account, Amount, to_decimal},
+    types::{Account, Amount, PublicKey, to_decimal},
 };
 
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
     pool::Checked,
     shared::Shared,
     store::{BlockWrite, OpenBatch, Tip},
+    work::Work,
 };
 
 /// The tip of a chain without blocks.
@@ -37,8 +38,10 @@ pub(crate) fn genesis_tip(ledger: Fp, generation: u32) -> Tip {
             messages: 0,
             bytes: 0,
             fees: Amount::ZERO,
+            work: Work::default(),
             source_ledger: to_decimal(ledger),
         },
+        is_rebuilt: false,
     }
 }
 
@@ -180,7 +183,7 @@ fn execute_again(
 fn close_again(
     shared: &Arc<Shared>,
     engine: &mut Engine,
-    (hash, ends_batch): ([u8; 32], bool),
+    (hash, ends_batch): ([u8; 32], Option<PublicKey>),
     number: u64,
 ) -> Result<BlockWrite, EngineError> {
     let mut ledger = shared.ledger();

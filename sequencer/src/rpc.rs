@@ -31,7 +31,7 @@ use jsonrpsee::{
 };
 use mina_ledger::{
     hash::TransactionHash,
-    rollup::{DepositAction, Message, PreConfirmation},
+    rollup::{DepositAction, Message},
     types::{
         AccountId, DelegationJson, PaymentJson, PublicKey, SignatureJson, SignedCommand, TokenId,
         ZkappCommand, ledger_hash_to_base58, state_hash_to_base58,
@@ -300,7 +300,7 @@ fn register_queries(module: &mut RpcModule<Context>) -> Registered {
         let hash: String = first(&params)?;
         Ok::<_, ErrorObjectOwned>(context.status(&read_hash(&hash)?))
     })?;
-    module.register_method("zeko_preConfirmation", |params, context, _| {
+    module.register_blocking_method("zeko_preConfirmation", |params, context, _| {
         let hash: String = first(&params)?;
         let found = context.node.confirmation(&read_hash(&hash)?);
         Ok::<_, ErrorObjectOwned>(json!(found.as_ref().map(confirmation_json)))
@@ -426,9 +426,7 @@ async fn confirmations(
             Ok(confirmed) => {
                 let node = node.clone();
                 let signed = tokio::task::spawn_blocking(move || {
-                    let sign = |one: &PreConfirmation| node.sign(*one);
-                    let signed = confirmed.iter().filter_map(sign);
-                    signed.map(|one| confirmation_json(&one)).collect::<Vec<_>>()
+                    confirmed.signed(&node).iter().map(confirmation_json).collect::<Vec<_>>()
                 });
                 for part in signed.await?.chunks(CONFIRMATIONS) {
                     if !tell(&sink, &json!(part)).await? {

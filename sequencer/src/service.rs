@@ -6,7 +6,7 @@ use std::{
     net::SocketAddr,
     path::PathBuf,
     sync::{
-        Arc, Mutex, OnceLock,
+        Arc, Mutex, OnceLock, RwLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::JoinHandle,
@@ -44,8 +44,8 @@ use crate::{
 /// Blocks that a reader of events may lag behind.
 const EVENTS: usize = 1024;
 
-/// Blocks of a batch that the DA layer takes.
-const MOST_BLOCKS: u32 = 65_536;
+/// Blocks of a batch that the DA layer takes, but for the one that closes it.
+const MOST_BLOCKS: u32 = 65_535;
 
 /// Why a sequencer did not start, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -96,6 +96,20 @@ pub enum SequencerError {
     /// The schema.
     #[error(transparent)]
     Graphql(#[from] GraphqlError),
+    /// A published batch is not what this chain comes to.
+    #[error("batch {batch}, as published: {reason}")]
+    Rebuild {
+        /// The batch.
+        batch: u64,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The chain is being built from published batches.
+    #[error("{path}: the chain has not been rebuilt to its end")]
+    Unfinished {
+        /// The directory.
+        path: PathBuf,
+    },
     /// It had to end.
     #[error("{reason}")]
     Fatal {
@@ -154,6 +168,9 @@ impl Sequencer {
         let (shared, engine, writes, lock) = restored
             .await
             .map_err(|error| SequencerError::Fatal { reason: error.to_string() })??;
+        if engine.tip.is_rebuilt {
+            return Err(SequencerError::Unfinished { path: shared.config.data_dir.clone() });
+        }
         warn(&shared);
         let running = Builder::start(&shared, engine, writes).map_err(io_error("threads"))?;
         let (admission, mut threads) = Admission::start(&shared).map_err(io_error("threads"))?;
@@ -271,9 +288,9 @@ fn warn(shared: &Shared) {
     }
 }
 
-type Restored = (Arc<Shared>, Engine, Vec<crate::store::BlockWrite>, File);
+pub(crate) type Restored = (Arc<Shared>, Engine, Vec<crate::store::BlockWrite>, File);
 
-fn restore(
+pub(crate) fn restore(
     config: SequencerConfig,
     key: PrivateKey,
     stop: CancellationToken,
@@ -317,8 +334,10 @@ fn restore(
         fatal: OnceLock::new(),
         ready: AtomicBool::new(false),
         last_block_ms: AtomicU64::new(now_ms()),
-        bridge: OnceLock::new(),
+        bridge: RwLock::default(),
+        settlement: RwLock::default(),
         ahead: AtomicU64::new(0),
+        whole_batches: AtomicBool::new(false),
         config,
     });
     let mut engine = Engine::new(Arc::clone(&shared), tip)?;

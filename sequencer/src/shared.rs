@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{SystemTime, UNIX_EPOCH},
@@ -12,7 +12,7 @@ use mina_curves::Fp;
 use mina_ledger::{
     Domain,
     ledger::{FullLedger, Mask},
-    rollup::{BridgeRule, ChainId, PreConfirmation, bridge_id},
+    rollup::{BridgeRule, ChainId, bridge_id},
     types::{Amount, PrivateKey, PublicKey, Slot},
 };
 use tokio::sync::broadcast;
@@ -22,6 +22,7 @@ use crate::{
     bridge::Bridge,
     config::SequencerConfig,
     graphql::{NodeEvent, NodeInfo},
+    handle::Confirmations,
     log::Log,
     pool::Pool,
     store::Store,
@@ -44,18 +45,22 @@ pub(crate) struct Shared {
     pub(crate) log: Log,
     pub(crate) store: Store,
     pub(crate) events: broadcast::Sender<NodeEvent>,
-    /// What has been executed, to be signed by whoever passes it on.
-    pub(crate) confirmations: broadcast::Sender<Arc<Vec<PreConfirmation>>>,
+    /// What has been executed.
+    pub(crate) confirmations: broadcast::Sender<Arc<Confirmations>>,
     pub(crate) stop: CancellationToken,
     /// Why the sequencer has to end, if it has to.
     pub(crate) fatal: OnceLock<String>,
     pub(crate) ready: AtomicBool,
     /// When the last block was closed, in milliseconds since 1970.
     pub(crate) last_block_ms: AtomicU64,
-    /// The L1, once it is known.
-    pub(crate) bridge: OnceLock<Arc<dyn Bridge>>,
+    /// The L1, while it is known.
+    pub(crate) bridge: RwLock<Option<Arc<dyn Bridge>>>,
+    /// Why batches are not being settled, empty if they are; `None` if they are not to be.
+    pub(crate) settlement: RwLock<Option<Vec<String>>>,
     /// Batches that may be closed and not committed before the next one waits; 0: any number.
     pub(crate) ahead: AtomicU64,
+    /// Whether batches are rolled back whole only.
+    pub(crate) whole_batches: AtomicBool,
 }
 
 impl Shared {
@@ -65,6 +70,16 @@ impl Shared {
 
     pub(crate) fn ledger(&self) -> MutexGuard<'_, Mask<FullLedger>> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The L1, while it is known.
+    pub(crate) fn bridge(&self) -> Option<Arc<dyn Bridge>> {
+        self.bridge.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Why batches are not being settled, empty if they are; `None` if they are not to be.
+    pub(crate) fn settlement(&self) -> Option<Vec<String>> {
+        self.settlement.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Ends the sequencer with a reason.

@@ -1,7 +1,7 @@
 //! What is kept of the chain: accounts, blocks, batches, and where each command went. One sled
 //! tree; everything of a block is written in one atomic batch.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use mina_curves::Fp;
 use mina_ledger::{
@@ -18,6 +18,7 @@ use crate::{
     bridge::StoredMessage,
     command::Command,
     graphql::{Block, Included},
+    work::Work,
 };
 
 /// Why the store cannot be read or written.
@@ -50,6 +51,9 @@ pub(crate) struct Tip {
     pub(crate) slot: u32,
     pub(crate) timestamp_ms: u64,
     pub(crate) batch: OpenBatch,
+    /// Whether it is still being built from published batches.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_rebuilt: bool,
 }
 
 /// The batch under way.
@@ -64,6 +68,8 @@ pub(crate) struct OpenBatch {
     /// Of its commands.
     pub(crate) bytes: u64,
     pub(crate) fees: Amount,
+    /// What it is to prove.
+    pub(crate) work: Work,
     /// The root before it.
     pub(crate) source_ledger: String,
 }
@@ -107,6 +113,12 @@ pub struct BatchRecord {
     pub messages: u64,
     /// The fees that were credited.
     pub fees: Amount,
+    /// Whom they were for: what is configured may have changed since.
+    pub fee_recipient: PublicKey,
+    /// Who signed for its last block.
+    pub sequencer: PublicKey,
+    /// The outbox behind it, in decimal.
+    pub outbox: String,
     /// How far it has come.
     pub stage: Stage,
     /// The commitment to the data that were handed to the DA layer, in hexadecimal.
@@ -116,6 +128,9 @@ pub struct BatchRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settled_by: Option<String>,
 }
+
+/// How often the accounts of an earlier block are read while blocks are being undone.
+const ATTEMPTS: usize = 10;
 
 /// An account before a block: `None` if it did not exist.
 pub(crate) type Before = (u64, Option<Account>);
@@ -233,11 +248,11 @@ pub(crate) fn field(text: &str) -> Result<Fp, StoreError> {
 
 impl Store {
     pub(crate) fn open(dir: &Path, era: Era, cache_mib: u64) -> Result<Self, StoreError> {
-        let db = sled::Config::new()
+        let config = sled::Config::new()
             .path(dir.join("store"))
             .cache_capacity(cache_mib << 20)
-            .flush_every_ms(Some(1000))
-            .open()?;
+            .flush_every_ms(Some(1000));
+        let db = zeko_sled::open(&config)?;
         Ok(Self { db, era })
     }
 
@@ -277,6 +292,46 @@ impl Store {
     pub(crate) fn accounts(&self) -> Result<Vec<Account>, StoreError> {
         let accounts = self.db.scan_prefix(b"a").values();
         accounts.map(|bytes| read_json(&bytes?, "account")).collect()
+    }
+
+    /// The accounts behind the first `blocks` blocks, in order. `None` if that cannot be said: blocks
+    /// behind them can no longer be undone, or are undone again and again.
+    pub(crate) fn accounts_behind(&self, blocks: u32) -> Result<Option<Vec<Account>>, StoreError> {
+        for _ in 0..ATTEMPTS {
+            let Some(before) = self.tip()? else { return Ok(None) };
+            let accounts = self.try_accounts_behind(blocks)?;
+            let Some(after) = self.tip()? else { return Ok(None) };
+            // What a rollback takes away while this reads is seen in the generation, at its end, or in
+            // the number of blocks, before.
+            if before.generation == after.generation && before.blocks <= after.blocks {
+                return Ok(accounts);
+            }
+        }
+        Ok(None)
+    }
+
+    /// As long as blocks are only added while it reads.
+    fn try_accounts_behind(&self, blocks: u32) -> Result<Option<Vec<Account>>, StoreError> {
+        let mut accounts = BTreeMap::new();
+        for entry in self.db.scan_prefix(b"a") {
+            let (key, value) = entry?;
+            let index = key.get(1..).and_then(|bytes| bytes.try_into().ok());
+            let index = index.ok_or(StoreError::Corrupt { what: "index of an account" })?;
+            accounts.insert(u64::from_be_bytes(index), read_json::<Account>(&value, "account")?);
+        }
+        // An account is as it is behind this tip or an earlier one: whatever has changed in between is
+        // set to what it was.
+        let tip = self.tip()?.map_or(0, |tip| tip.blocks);
+        for height in (blocks..tip).rev() {
+            let Some((before, _)) = self.undo(height)? else { return Ok(None) };
+            for (index, account) in before {
+                match account {
+                    Some(account) => accounts.insert(index, account),
+                    None => accounts.remove(&index),
+                };
+            }
+        }
+        Ok((blocks <= tip).then(|| accounts.into_values().collect()))
     }
 
     pub(crate) fn write_block(&self, write: &BlockWrite) -> Result<(), StoreError> {
@@ -435,6 +490,21 @@ impl Store {
     pub(crate) fn last_closed(&self) -> Result<Option<BatchRecord>, StoreError> {
         let last = self.db.scan_prefix(b"c").values().next_back().transpose()?;
         last.map(|bytes| read_json(&bytes, "batch")).transpose()
+    }
+
+    /// The last closed batch up to `most` that has come at least as far as `stage`.
+    pub(crate) fn last_at(
+        &self,
+        stage: Stage,
+        most: u64,
+    ) -> Result<Option<BatchRecord>, StoreError> {
+        for bytes in self.db.range(keys::batch(0)..=keys::batch(most)).values().rev() {
+            let batch: BatchRecord = read_json(&bytes?, "batch")?;
+            if batch.stage >= stage {
+                return Ok(Some(batch));
+            }
+        }
+        Ok(None)
     }
 
     fn last_batch(&self) -> Result<Option<u64>, StoreError> {

@@ -2,7 +2,7 @@
 
 use mina_curves::Fp;
 use mina_ledger::{
-    hash::{actions_hash, constants::EMPTY_ACTION_STATE},
+    hash::actions_hash,
     rollup::{MAX_PAYOUTS, OutboxEntry, Payout, PayoutState},
     types::{Slot, SlotSpan},
 };
@@ -85,14 +85,12 @@ pub(crate) struct Window {
 impl Window {
     /// Whether a command that is sent now is in time.
     fn is_open(&self, now: Slot, margin: SlotSpan) -> bool {
-        self.first <= now && now.get().saturating_add(margin.get()) <= self.last.get()
+        self.first <= now && !self.is_over(now, margin)
     }
 
-    /// Whether the batch can no longer be committed: it is too late, or too late to send a command and
-    /// none waits.
-    pub(crate) fn is_missed(&self, now: Slot, margin: SlotSpan, is_pending: bool) -> bool {
-        let late = now.get().saturating_add(margin.get()) > self.last.get();
-        now > self.last || (late && !is_pending)
+    /// Whether it is too late to send a command now, or without a margin, for one to be in a block.
+    pub(crate) fn is_over(&self, now: Slot, margin: SlotSpan) -> bool {
+        now.get().saturating_add(margin.get()) > self.last.get()
     }
 }
 
@@ -224,6 +222,45 @@ pub(crate) struct Owed {
     pub(crate) after: Fp,
 }
 
+/// The outbox from some point on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Outbox {
+    /// What it is before the entries.
+    pub(crate) before: Fp,
+    /// The entries behind, in order.
+    pub(crate) owed: Vec<Owed>,
+}
+
+impl Outbox {
+    /// One without entries.
+    pub(crate) fn new(before: Fp) -> Self {
+        Self { before, owed: Vec::new() }
+    }
+
+    /// How many of the entries lead to a state.
+    fn place(&self, state: Fp) -> Option<usize> {
+        match self.owed.iter().rposition(|owed| owed.after == state) {
+            Some(index) => Some(index + 1),
+            None => (state == self.before).then_some(0),
+        }
+    }
+
+    /// Whether this is a state of it.
+    pub(crate) fn has(&self, state: Fp) -> bool {
+        self.place(state).is_some()
+    }
+}
+
+/// Entries with the outbox after each.
+pub(crate) fn owed(before: Fp, entries: &[OutboxEntry]) -> Vec<Owed> {
+    let mut after = before;
+    let owed = entries.iter().map(|entry| {
+        after = entry.append_to(after);
+        Owed { entry: *entry, after }
+    });
+    owed.collect()
+}
+
 /// Why nothing can be paid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PayoutBlocked {
@@ -240,18 +277,15 @@ pub(crate) enum PayoutBlocked {
 pub(crate) fn plan_payout(
     before: PayoutState,
     outbox: Fp,
-    owed: &[Owed],
+    known: &Outbox,
 ) -> Result<Option<(Payout, Vec<Fp>)>, PayoutBlocked> {
     let end = if before.paid == before.snapshot { outbox } else { before.snapshot };
     if before.paid == end {
         return Ok(None);
     }
-    let behind = |state: Fp| match owed.iter().rposition(|owed| owed.after == state) {
-        Some(index) => Some(index + 1),
-        None => (state == EMPTY_ACTION_STATE).then_some(0),
-    };
-    let (start, end) = behind(before.paid).zip(behind(end)).ok_or(PayoutBlocked::Unknown)?;
-    let rest = owed.get(start..end).ok_or(PayoutBlocked::Unknown)?;
+    let places = known.place(before.paid).zip(known.place(end));
+    let (start, end) = places.ok_or(PayoutBlocked::Unknown)?;
+    let rest = known.owed.get(start..end).ok_or(PayoutBlocked::Unknown)?;
     let is_paid = |owed: &&Owed| !matches!(owed.entry, OutboxEntry::Unopened { .. });
     let entries: Vec<OutboxEntry> =
         rest.iter().take_while(is_paid).take(MAX_PAYOUTS).map(|owed| owed.entry).collect();
@@ -264,8 +298,8 @@ pub(crate) fn plan_payout(
 }
 
 /// The number of entries that are settled and not paid.
-pub(crate) fn unpaid(before: PayoutState, outbox: Fp, owed: &[Owed]) -> usize {
-    let place = |state: Fp| owed.iter().rposition(|owed| owed.after == state).map_or(0, |i| i + 1);
+pub(crate) fn unpaid(before: PayoutState, outbox: Fp, known: &Outbox) -> usize {
+    let place = |state: Fp| known.place(state).unwrap_or(0);
     place(outbox).saturating_sub(place(before.paid))
 }
 

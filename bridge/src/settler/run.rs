@@ -174,9 +174,32 @@ impl Run {
     fn take(&mut self, request: Request) {
         // Whoever does not wait for the answer does not want it.
         let _ = match request {
+            Request::Begin { beginning, reply } => {
+                self.batches.begin(*beginning);
+                reply.send(Ok(()))
+            }
+            Request::Withdraw { batch, reply } => {
+                self.withdraw(batch);
+                reply.send(Ok(()))
+            }
+            Request::Earlier { from, entries, reply } => {
+                reply.send(self.batches.earlier(from, &entries))
+            }
             Request::Certified { batch, reply } => reply.send(self.batches.certified(*batch)),
             Request::Proved { proof, reply } => reply.send(self.batches.proved(*proof)),
         };
+    }
+
+    /// Forgets batches that are no more, and what is being proved for them.
+    fn withdraw(&mut self, number: u64) {
+        self.batches.withdraw(number);
+        let is_of_one =
+            |item: &Item| matches!(item, Item::Commit { batch, .. } if *batch >= number);
+        if let Some((item, task)) = self.proving.take_if(|(item, _)| is_of_one(item)) {
+            tracing::info!(?item, "withdrawn");
+            // If it is not in line any more, it comes to its end, and nobody hears of it.
+            task.abort();
+        }
     }
 
     /// Keeps a proof that was made.
@@ -286,15 +309,20 @@ impl Run {
         if observed.field(Field::Configuration) != self.config.configuration.digest() {
             return Some("the contract has another configuration".into());
         }
-        let (settled, known) = (observed.progress.batch, self.batches.len());
-        if settled > known {
-            return Some(format!("{settled} batches are settled, and {known} were handed in"));
+        let (settled, first, end) =
+            (observed.progress.batch, self.batches.first(), self.batches.end());
+        if settled < first {
+            return Some(format!(
+                "the L1 has settled {settled} batches, and {first} were final: it lags behind, or has \
+                 rolled back deeper than `finality`, which nothing here can mend"
+            ));
         }
-        let last = settled.checked_sub(1).and_then(|number| self.batches.get(number));
+        if settled > end {
+            return Some(format!("{settled} batches are settled, and {end} were handed in"));
+        }
         let (root, data) = (observed.field(Field::Root), observed.field(Field::Data));
-        let differs = last.is_some_and(|known| {
-            let statement = &known.batch.statement;
-            statement.target.root.digest() != root || known.batch.attestation.data.field() != data
+        let differs = self.batches.behind(settled).is_some_and(|(state, commitment)| {
+            state.root.digest() != root || commitment.field() != data
         });
         if differs {
             return Some(format!("batch {} is settled as another", settled.saturating_sub(1)));
@@ -344,7 +372,7 @@ impl Run {
             return Err("how far the outbox is paid is not known".into());
         };
         let outbox = observed.field(Field::Outbox);
-        let planned = plan_payout(before, outbox, self.batches.owed());
+        let planned = plan_payout(before, outbox, self.batches.outbox());
         let Some((payout, left)) = planned.map_err(|blocked| blocked.to_string())? else {
             return Ok(None);
         };

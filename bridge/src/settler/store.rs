@@ -10,10 +10,7 @@
 //! | `proofs` | what the update does | a command with the update, and who pays left open |
 //! | `sent` | nonce and fee of the payer, big-endian | what the command is for, and the command |
 
-use std::{
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::path::Path;
 
 use mina_curves::Fp;
 use mina_ledger::{
@@ -23,9 +20,6 @@ use mina_ledger::{
 use serde::{Deserialize, Serialize};
 
 use super::{SettlerError, decide::Item};
-
-/// How long to wait for a database that was closed just now: threads of sled hold its lock for a moment.
-const CLOSING: Duration = Duration::from_secs(5);
 
 /// Blocks after which nothing that was sent before can matter any more: Mina's k, and some.
 const MEMORY: u32 = 300;
@@ -137,27 +131,11 @@ pub(crate) struct Store {
     sent: sled::Tree,
 }
 
-fn open(path: &Path) -> sled::Result<sled::Db> {
-    let config = sled::Config::new().path(path).cache_capacity(16 << 20);
-    let deadline = Instant::now() + CLOSING;
-    loop {
-        match config.open() {
-            // The version of sled is fixed, and with it what it says.
-            Err(sled::Error::Io(error))
-                if error.to_string().starts_with("could not acquire lock")
-                    && Instant::now() < deadline =>
-            {
-                std::thread::sleep(Duration::from_millis(10));
-            }
-            opened => return opened,
-        }
-    }
-}
-
 impl Store {
     /// Opens the store of `owner`, or makes it.
     pub(crate) fn open(path: &Path, owner: &str) -> Result<Self, SettlerError> {
-        let db = open(path)?;
+        let config = sled::Config::new().path(path).cache_capacity(16 << 20);
+        let db = zeko_sled::open(&config)?;
         let meta = db.open_tree("meta")?;
         match meta.get("owner")? {
             Some(got) if got != owner.as_bytes() => {

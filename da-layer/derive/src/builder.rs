@@ -6,7 +6,7 @@ use mina_curves::Fp;
 use mina_ledger::{
     ledger::{Ledger, LedgerError, Mask},
     logic::ApplyError,
-    rollup::{BlockHeader, DepositAction, Hashed},
+    rollup::{BlockHeader, Hashed, Message},
     types::{Amount, Length, PublicKey, Slot},
 };
 
@@ -127,17 +127,16 @@ impl<L: Ledger> BlockBuilder<'_, '_, L> {
         Ok(outcome.receipt.applied)
     }
 
-    /// Consumes the next message of the inbox: its plaintext, or else the hash of its action.
+    /// Consumes the next message of the inbox.
     ///
     /// # Errors
     /// [`LedgerError`].
-    pub fn message(&mut self, message: Result<DepositAction, Fp>) -> Result<(), LedgerError> {
-        let outcome =
-            apply_message(&mut self.ledger, message.as_ref().map_err(|h| *h), &self.context)?;
+    pub fn message(&mut self, message: Message) -> Result<(), LedgerError> {
+        let outcome = apply_message(&mut self.ledger, &message, &self.context)?;
         self.fees = self.fees.checked_add(outcome.fees).unwrap_or(Amount::MAX);
         self.items.push(match message {
-            Ok(deposit) => Item::Message(deposit, outcome.receipt),
-            Err(hash) => Item::Unopened(hash),
+            Message::Deposit(deposit) => Item::Message(deposit, outcome.receipt),
+            Message::Unopened(hash) => Item::Unopened(hash),
         });
         Ok(())
     }

@@ -13,9 +13,8 @@ use mina_ledger::{
         check_zkapp_command,
     },
     rollup::{
-        BlockHeader, BridgeParameters, BridgeRule, ChainId, CommandReceipt, DataCommitment,
-        DepositAction, Hashed, MessageReceipt, apply_deposit, apply_unopened, bridge_id,
-        credit_fees,
+        BlockHeader, BridgeParameters, BridgeRule, ChainId, CommandReceipt, DataCommitment, Hashed,
+        Message, MessageReceipt, bridge_id, credit_fees,
     },
     signature::{BatchItem, SignatureError, verify_batch},
     types::{
@@ -375,18 +374,12 @@ fn outcome<L: Ledger>(
 /// [`LedgerError`].
 pub fn apply_message<L: Ledger>(
     ledger: &mut L,
-    message: Result<&DepositAction, Fp>,
+    message: &Message,
     block: &BlockContext<'_>,
 ) -> Result<BlockOutcome<MessageReceipt>, LedgerError> {
-    let context = block.context();
-    let outcome = match message {
-        Ok(deposit) => apply_deposit(ledger, deposit, &block.parameters.bridge, &context)?,
-        Err(action_hash) => apply_unopened(ledger, action_hash, &context)?,
-    };
-    // Deposit fee and creation fee are both far below 2^64.
-    let fees = fees(SignedAmount::positive(outcome.fee), outcome.supply_increase);
-    let fees = fees.unwrap_or(outcome.fee);
-    Ok(BlockOutcome { receipt: outcome.receipt, fees, failures: None })
+    let (bridge, context) = (&block.parameters.bridge, block.context());
+    let outcome = mina_ledger::rollup::apply_message(ledger, message, bridge, &context)?;
+    Ok(BlockOutcome { receipt: outcome.receipt, fees: outcome.fees(), failures: None })
 }
 
 /// The closing step of a batch: credits the collected fees to an account that exists.
@@ -646,12 +639,12 @@ impl<P: Ledger, O: BatchObserver> Run<'_, P, O> {
             }
             Item::Message(deposit, receipt) => {
                 self.check_message(block, item, deposit.action_hash())?;
-                let outcome = self.message(Ok(deposit), context)?;
+                let outcome = self.message(&Message::Deposit(*deposit), context)?;
                 (outcome.receipt == *receipt, outcome.fees)
             }
             Item::Unopened(hash) => {
                 self.check_message(block, item, *hash)?;
-                (true, self.message(Err(*hash), context)?.fees)
+                (true, self.message(&Message::Unopened(*hash), context)?.fees)
             }
         };
         if !same {
@@ -663,7 +656,7 @@ impl<P: Ledger, O: BatchObserver> Run<'_, P, O> {
 
     fn message(
         &mut self,
-        message: Result<&DepositAction, Fp>,
+        message: &Message,
         context: &BlockContext<'_>,
     ) -> Result<BlockOutcome<MessageReceipt>, ExecuteError> {
         self.observer.message(&mut self.ledger, message)?;

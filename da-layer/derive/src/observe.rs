@@ -1,11 +1,10 @@
 //! Watching a batch while it is executed: what provers record their witnesses with.
 
-use mina_curves::Fp;
 use mina_ledger::{
     hash::CommandHashes,
     ledger::{Ledger, LedgerError},
     logic::{Observer, SignedCommandApplied, ZkappApplied},
-    rollup::{DepositAction, MessageReceipt},
+    rollup::{Message, MessageReceipt},
     types::{Amount, Length, SignedCommand, Slot, ZkappCommand},
 };
 
@@ -61,11 +60,7 @@ pub trait BatchObserver {
     ///
     /// # Errors
     /// [`LedgerError`] stops the batch.
-    fn message<L: Ledger>(
-        &mut self,
-        ledger: &mut L,
-        message: Result<&DepositAction, Fp>,
-    ) -> Result<(), LedgerError>;
+    fn message<L: Ledger>(&mut self, ledger: &mut L, message: &Message) -> Result<(), LedgerError>;
 
     /// The message that was just seen has been consumed, and has left these fees. What the observer does
     /// to the ledger it must undo.
@@ -111,11 +106,7 @@ impl BatchObserver for () {
         Ok(())
     }
 
-    fn message<L: Ledger>(
-        &mut self,
-        _: &mut L,
-        _: Result<&DepositAction, Fp>,
-    ) -> Result<(), LedgerError> {
+    fn message<L: Ledger>(&mut self, _: &mut L, _: &Message) -> Result<(), LedgerError> {
         Ok(())
     }
 

@@ -13,6 +13,7 @@ mod update;
 
 pub(crate) use account::verification_key_hash;
 pub use account::{account_hash, account_hashes, derive_token_id, zkapp_hash, zkapp_uri_hash};
+pub(crate) use batch::hash_many_legacy;
 pub use batch::{hash_many, hash_one, hash_pairs, permute_many};
 pub(crate) use command::legacy_hash;
 pub use command::{

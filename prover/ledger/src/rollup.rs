@@ -30,8 +30,8 @@ mod settlement;
 mod statement;
 
 pub use bridge::{
-    BRIDGE_SUPPLY, BridgeParameters, BridgeRule, MessageOutcome, apply_deposit, apply_unopened,
-    bridge_account, bridge_id, bridge_public_key, credit_fees,
+    BRIDGE_SUPPLY, BridgeParameters, BridgeRule, MessageOutcome, apply_deposit, apply_message,
+    apply_unopened, bridge_account, bridge_id, bridge_public_key, credit_fees,
 };
 pub use contract::{Committee, CommitteeMember, Configuration, PayoutState, Progress};
 pub use da::{Attestation, BlobStatement, DataCommitment, PreConfirmation, SignedStatement};

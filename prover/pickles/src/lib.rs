@@ -21,6 +21,7 @@ pub mod example;
 mod json;
 mod key;
 mod memory;
+mod placeholder;
 mod program;
 mod proof;
 mod public_input;

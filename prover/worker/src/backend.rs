@@ -1,6 +1,7 @@
 //! Who makes the proofs.
 
 mod embedded;
+mod unproved;
 
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use pickles::ProvedStatement;
 use crate::plan::{Job, Rule, StatementHash};
 
 pub use embedded::{Embedded, EmbeddedConfig, EmbeddedError};
+pub use unproved::UnsafeNoProofs;
 
 /// Why a proof was not made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -20,7 +20,9 @@ mod service;
 mod store;
 mod trace;
 
-pub use backend::{Backend, BackendError, Embedded, EmbeddedConfig, EmbeddedError, Limits};
+pub use backend::{
+    Backend, BackendError, Embedded, EmbeddedConfig, EmbeddedError, Limits, UnsafeNoProofs,
+};
 pub use crash::CRASH_POINTS;
 pub use plan::{Job, JobInput, Plan, PlanError, Rule, StatementHash};
 pub use progress::{BatchError, BatchHandle, Progress, Stage};

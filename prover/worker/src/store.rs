@@ -16,7 +16,7 @@
 
 use std::{
     path::Path,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use blake2::{Blake2b, Digest, digest::consts::U32};
@@ -65,32 +65,11 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
-/// How long to wait for a database that was closed just now.
-const CLOSING: Duration = Duration::from_secs(5);
-
-/// Opens a database. Threads of sled hold its lock for a moment after it has been dropped, so a worker
-/// that follows another one in the same process may be too early.
-fn open(config: &sled::Config) -> sled::Result<sled::Db> {
-    let deadline = Instant::now() + CLOSING;
-    loop {
-        match config.open() {
-            // The version of sled is fixed, and with it what it says.
-            Err(sled::Error::Io(error))
-                if error.to_string().starts_with("could not acquire lock")
-                    && Instant::now() < deadline =>
-            {
-                std::thread::sleep(Duration::from_millis(10));
-            }
-            opened => return opened,
-        }
-    }
-}
-
 impl Store {
     pub(crate) fn open(dir: &Path, program: Fp) -> Result<Self, StoreError> {
         // Proofs are flushed one by one; the rest can wait.
         let config = sled::Config::new().path(dir).cache_capacity(16 << 20);
-        let db = open(&config.flush_every_ms(Some(1000)))?;
+        let db = zeko_sled::open(&config.flush_every_ms(Some(1000)))?;
         Ok(Self { db, program: StatementHash(program).to_bytes() })
     }
 

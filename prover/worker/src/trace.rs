@@ -6,7 +6,7 @@ use mina_ledger::{
     hash::CommandHashes,
     ledger::{Ledger, LedgerError, Mask},
     logic::{Observer, ProofVerifier, SignedCommandApplied, UpdateRecord, ZkappApplied},
-    rollup::{ChainId, DataCommitment, DepositAction, MessageReceipt, bridge_id},
+    rollup::{ChainId, DataCommitment, MessageReceipt, bridge_id},
     types::{
         AccountId, Amount, Era, Length, PublicKey, SignedAmount, SignedCommand, Slot, ZkappCommand,
     },
@@ -352,11 +352,7 @@ impl BatchObserver for Tracer {
         Ok(())
     }
 
-    fn message<L: Ledger>(
-        &mut self,
-        ledger: &mut L,
-        message: Result<&DepositAction, Fp>,
-    ) -> Result<(), LedgerError> {
+    fn message<L: Ledger>(&mut self, ledger: &mut L, message: &Message) -> Result<(), LedgerError> {
         self.end_payments();
         let room = self.room.messages.max(1);
         if self.inbox.as_ref().is_some_and(|inbox| inbox.len() == room) {
@@ -367,10 +363,10 @@ impl BatchObserver for Tracer {
             Some(inbox) => inbox,
             none => none.insert(InboxRecorder::new(ledger, self.rules.clone(), slot, self.state)?),
         };
-        if let Ok(deposit) = message {
+        if let Message::Deposit(deposit) = message {
             self.credited = Some(AccountId::of(deposit.recipient));
         }
-        inbox.before(ledger, message.map_or_else(Message::Unopened, |d| Message::Deposit(*d)))
+        inbox.before(ledger, *message)
     }
 
     fn consumed<L: Ledger>(

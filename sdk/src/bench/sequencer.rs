@@ -181,7 +181,7 @@ async fn watch(handle: SequencerHandle, count: usize) -> Result<HashMap<Transact
         let next = tokio::time::timeout(Duration::from_secs(60), confirmations.recv()).await;
         let confirmed = next.context("no command is executed any more")??;
         let now = Instant::now();
-        seen.extend(confirmed.iter().map(|one| (one.command, now)));
+        seen.extend(confirmed.statements().iter().map(|one| (one.command, now)));
     }
     Ok(seen)
 }

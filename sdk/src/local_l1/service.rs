@@ -35,6 +35,8 @@ pub struct LocalL1Config {
     pub balance: Amount,
     /// More accounts, with balances of their own.
     pub endowed: Vec<(PublicKey, Amount)>,
+    /// Takes commands without looking at their proofs.
+    pub unsafe_no_proofs: bool,
 }
 
 impl Default for LocalL1Config {
@@ -48,6 +50,7 @@ impl Default for LocalL1Config {
             lent: 100,
             balance: Amount::new(10_000 * MINA),
             endowed: Vec::new(),
+            unsafe_no_proofs: false,
         }
     }
 }
@@ -102,7 +105,8 @@ impl LocalL1 {
         };
         let funded = keys(0, config.funded);
         let lent = keys(config.funded, config.lent);
-        let node = Arc::new(Node::new(Chain::new(genesis(&config, &funded, &lent))?));
+        let node = Node::new(Chain::new(genesis(&config, &funded, &lent))?);
+        let node = Arc::new(if config.unsafe_no_proofs { node.unsafe_no_proofs() } else { node });
         let accounts = Arc::new(AccountManager::new(lent));
         let cancel = cancel.child_token();
         let mut tasks = JoinSet::new();

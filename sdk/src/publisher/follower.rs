@@ -1,16 +1,19 @@
 //! The sequencer's chain as validators derive it.
 
+use std::{sync::Arc, time::Instant};
+
 use mina_curves::Fp;
 use mina_ledger::{
     hash::derive_token_id,
     ledger::{FullLedger, Mask},
-    rollup::{BatchStatement, DataCommitment, Message, Root, Side},
+    rollup::{BatchStatement, DataCommitment, Root, Side},
     types::{Account, AccountId, Era, Length, to_decimal},
 };
+use zeko_bridge::Beginning;
 use zeko_circuits::{accounts::AccountSet, program::Sizes};
-use zeko_derive::{Batch, BatchBuilder, ChainParameters, ChainState, Command, Item};
+use zeko_derive::{Batch, BatchBuilder, ChainParameters, ChainState, Command, Item, Wire};
 use zeko_sequencer::{
-    BatchRecord, PicklesVerifier, SequencerHandle, Stage,
+    BatchRecord, PicklesVerifier, SequencerHandle, Stage, StoreError,
     graphql::{Block, BlockSelector, MinaNode},
 };
 use zeko_worker::{Plan, Trace};
@@ -27,6 +30,16 @@ pub(super) struct Closed {
     pub(super) bytes: Vec<u8>,
     /// What it is settled with, if it is.
     pub(super) settling: Option<Settling>,
+}
+
+/// What comes next.
+pub(super) enum Next {
+    /// Batches from here on; before the first of all, and behind a rollback.
+    Begin(Beginning),
+    /// The next batch.
+    Batch(Box<Closed>),
+    /// None is closed.
+    Nothing,
 }
 
 /// What a batch is settled with.
@@ -46,6 +59,8 @@ pub(super) struct Follower {
     /// The batch that the state is behind.
     last: Option<BatchRecord>,
     planner: Option<Planner>,
+    /// Whether it has been said where it begins.
+    has_begun: bool,
 }
 
 /// Plans the proofs of batches.
@@ -61,74 +76,165 @@ pub(crate) fn same_blocks(one: &BatchRecord, other: &BatchRecord) -> bool {
         == (other.generation, other.last_height, &other.target_ledger)
 }
 
+/// Whether a batch has not been rolled back.
+pub(crate) fn is_there(sequencer: &SequencerHandle, record: &BatchRecord) -> bool {
+    let now = sequencer.batches(record.number, 1).into_iter().next();
+    now.is_some_and(|now| same_blocks(&now, record))
+}
+
+/// The data of a batch that was sent.
+fn read_data(record: &BatchRecord) -> Result<DataCommitment, PublisherError> {
+    let unknown = PublisherError::Data { batch: record.number };
+    let hex = record.data.as_deref().unwrap_or_default();
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    let bytes: Option<Vec<u8>> = hex.as_bytes().chunks(2).map(byte).collect();
+    bytes.and_then(|bytes| DataCommitment::from_bytes(&bytes).ok()).ok_or(unknown)
+}
+
 impl Follower {
-    /// Follows from genesis on. `sizes`: of the proofs of batches, if there are to be any.
+    /// Follows from where nothing can change any more: behind the last batch that is final, or if
+    /// batches are not settled, certified. `sizes`: of the proofs of batches, if there are to be any.
     pub(super) fn new(
         parameters: ChainParameters,
         sequencer: SequencerHandle,
         sizes: Option<Sizes>,
     ) -> Result<Self, PublisherError> {
+        let stage = if sizes.is_some() { Stage::Final } else { Stage::DaCertified };
+        Self::behind(parameters, sequencer, sizes, |sequencer| {
+            sequencer.last_batch(stage, u64::MAX)
+        })
+    }
+
+    /// Follows behind the batch that `find` says, from what the sequencer's store has of it; from genesis
+    /// on if there is none, or if too much has happened since.
+    fn behind(
+        parameters: ChainParameters,
+        sequencer: SequencerHandle,
+        sizes: Option<Sizes>,
+        find: impl Fn(&SequencerHandle) -> Result<Option<BatchRecord>, StoreError>,
+    ) -> Result<Self, PublisherError> {
+        while let Some(record) = find(&sequencer)? {
+            let start = Instant::now();
+            let accounts = sequencer.accounts_behind(&record)?;
+            let block = Self::block_at(&sequencer, record.last_height);
+            if !is_there(&sequencer, &record) {
+                continue;
+            }
+            let Some(accounts) = accounts else { break };
+            let (number, height) = (record.number, record.last_height);
+            let block = block.ok_or(PublisherError::Missing { batch: number, height })?;
+            let this = Self::at(parameters.clone(), sequencer.clone(), sizes, accounts, |state| {
+                Ok(ChainState {
+                    batches: number.saturating_add(1),
+                    generation: record.generation,
+                    blocks: Length::new(height.saturating_add(1)),
+                    slot: block.slot,
+                    block: block.state_hash,
+                    data: read_data(&record)?,
+                    ..state
+                })
+            })?;
+            differs(number, "ledger", record.target_ledger.clone(), to_decimal(this.state.ledger))?;
+            let seconds = start.elapsed().as_secs_f64();
+            tracing::info!(batch = number, seconds, "following behind a batch");
+            return Ok(Self { last: Some(record), ..this });
+        }
+        tracing::info!("following from genesis");
         let accounts = sequencer.config().genesis.ledger()?;
-        let ids: Vec<AccountId> = accounts.iter().map(Account::id).collect();
-        let mut ledger = FullLedger::from_accounts(accounts, Era::Berkeley)?;
-        let state = ChainState::genesis(&mut ledger)?;
+        Self::at(parameters, sequencer, sizes, accounts, Ok)
+    }
+
+    /// `state` corrects the state that a chain which begins with these accounts would have.
+    fn at(
+        parameters: ChainParameters,
+        sequencer: SequencerHandle,
+        sizes: Option<Sizes>,
+        accounts: Vec<Account>,
+        state: impl FnOnce(ChainState) -> Result<ChainState, PublisherError>,
+    ) -> Result<Self, PublisherError> {
         let planner = |sizes| -> Result<Planner, PublisherError> {
+            let ids: Vec<AccountId> = accounts.iter().map(Account::id).collect();
             let accounts = AccountSet::new(&ids)?;
             Ok(Planner { sizes, proofs: PicklesVerifier::default(), accounts })
         };
         let planner = sizes.map(planner).transpose()?;
-        Ok(Self { parameters, sequencer, ledger, state, last: None, planner })
+        let mut ledger = FullLedger::from_accounts(accounts, Era::Berkeley)?;
+        let state = state(ChainState::genesis(&mut ledger)?)?;
+        Ok(Self { parameters, sequencer, ledger, state, last: None, planner, has_begun: false })
     }
 
-    /// The next closed batch, if there is one. After a rollback behind the last one, that is the
-    /// first again.
-    pub(super) fn next(&mut self) -> Result<Option<Closed>, PublisherError> {
+    fn block_at(sequencer: &SequencerHandle, height: u32) -> Option<Arc<Block>> {
+        sequencer.block(BlockSelector::Height(Length::new(height.saturating_add(1))))
+    }
+
+    /// What comes next. After a rollback, that is behind the last batch that is still there.
+    pub(super) fn next(&mut self) -> Result<Next, PublisherError> {
         if let Some(last) = self.last.clone()
-            && !self.is_there(&last)
+            && !is_there(&self.sequencer, &last)
         {
             self.start_over(&last)?;
         }
+        if !self.has_begun {
+            self.has_begun = true;
+            return Ok(Next::Begin(self.beginning()));
+        }
         let next = self.sequencer.batches(self.state.batches, 1).into_iter().next();
         let Some(record) = next.filter(|record| record.number == self.state.batches) else {
-            return Ok(None);
+            return Ok(Next::Nothing);
         };
         match self.build(record.clone()) {
             Ok(closed) => {
                 self.last = Some(record);
-                Ok(Some(closed))
+                Ok(Next::Batch(closed.into()))
             }
             // Its blocks went away while it was built.
-            Err(_) if !self.is_there(&record) => {
+            Err(_) if !is_there(&self.sequencer, &record) => {
                 self.start_over(&record)?;
-                Ok(None)
+                Ok(Next::Nothing)
             }
             Err(error) => Err(error),
         }
     }
 
-    /// Whether a batch has not been rolled back.
-    fn is_there(&self, record: &BatchRecord) -> bool {
-        let now = self.sequencer.batches(record.number, 1).into_iter().next();
-        now.is_some_and(|now| same_blocks(&now, record))
+    /// Where it stands, as settlement needs it.
+    fn beginning(&self) -> Beginning {
+        let ChainState { batches, inbox, outbox, block, ledger, data, .. } = self.state;
+        // Without proofs, nobody asks for it.
+        let accounts = self.planner.as_ref().map_or(Fp::default(), |one| one.accounts.root());
+        let state = Side { root: Root { ledger, accounts }, inbox, outbox, block };
+        Beginning { batch: batches, state, data }
     }
 
-    fn start_over(&mut self, record: &BatchRecord) -> Result<(), PublisherError> {
-        tracing::warn!(batch = record.number, "rolled back: following from the start");
+    fn start_over(&mut self, gone: &BatchRecord) -> Result<(), PublisherError> {
+        tracing::warn!(batch = gone.number, "rolled back");
         let sizes = self.planner.as_ref().map(|planner| planner.sizes);
-        *self = Self::new(self.parameters.clone(), self.sequencer.clone(), sizes)?;
+        let (generation, number) = (gone.generation, gone.number);
+        // What has been built since then is of a later generation.
+        let find = |sequencer: &SequencerHandle| {
+            let mut most = number;
+            while let Some(batch) = sequencer.last_batch(Stage::Included, most)? {
+                let is_older = batch.generation <= generation;
+                match batch.number.checked_sub(1) {
+                    _ if is_older => return Ok(Some(batch)),
+                    Some(before) => most = before,
+                    None => break,
+                }
+            }
+            Ok(None)
+        };
+        *self = Self::behind(self.parameters.clone(), self.sequencer.clone(), sizes, find)?;
         Ok(())
     }
 
     fn build(&mut self, record: BatchRecord) -> Result<Closed, PublisherError> {
         let number = record.number;
-        let recipient = self.sequencer.fee_recipient();
         let source = self.state;
         let mut ledger = Mask::new(&mut self.ledger);
-        let mut builder = BatchBuilder::new(&self.parameters, source, record.generation, recipient);
+        let BatchRecord { generation, fee_recipient, .. } = record;
+        let mut builder = BatchBuilder::new(&self.parameters, source, generation, fee_recipient);
         for height in record.first_height..=record.last_height {
-            let selector = BlockSelector::Height(Length::new(height.saturating_add(1)));
             let missing = PublisherError::Missing { batch: number, height };
-            let block = self.sequencer.block(selector).ok_or(missing)?;
+            let block = Self::block_at(&self.sequencer, height).ok_or(missing)?;
             build_block(number, &mut builder, &mut ledger, &block)?;
         }
         let (batch, state) = builder
@@ -171,10 +277,7 @@ fn build_block(
 ) -> Result<(), PublisherError> {
     let mut next = builder.block(ledger, block.slot);
     for consumed in &block.messages {
-        next.message(match consumed.message {
-            Message::Deposit(deposit) => Ok(deposit),
-            Message::Unopened(hash) => Err(hash),
-        })?;
+        next.message(consumed.message)?;
     }
     for included in &block.commands {
         let command = match included.command.as_ref() {
@@ -258,3 +361,6 @@ fn differs(
     }
     Err(PublisherError::Differs { batch, what, expected, got })
 }
+
+#[cfg(test)]
+mod tests;

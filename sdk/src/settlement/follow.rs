@@ -1,5 +1,5 @@
-//! What the L1 means for the sequencer: how far its batches have come, whether the next one should
-//! wait, and which blocks have to be undone.
+//! What the L1 means for the sequencer: how far its batches have come, and which blocks have to be
+//! undone.
 
 use std::{
     collections::BTreeMap,
@@ -10,16 +10,18 @@ use futures_util::{StreamExt, stream::FuturesUnordered};
 use mina_curves::Fp;
 use mina_ledger::{hash::constants::EMPTY_ACTION_STATE, types::Length};
 use pickles::ProvedStatement;
-use tokio::sync::{mpsc, watch};
-use zeko_bridge::{HandInError, L1View, SettlerHandle, SettlerStatus, Stage as Settling};
+use tokio::sync::{broadcast::error::RecvError, mpsc, watch};
+use zeko_bridge::{
+    HandInError, L1View, MissingOutbox, SettlerHandle, SettlerStatus, Stage as Settling,
+};
 use zeko_sequencer::{
     BatchRecord, SequencerHandle, Stage,
-    graphql::{BlockSelector, MinaNode},
+    graphql::{BlockSelector, MinaNode, NodeEvent},
 };
 use zeko_worker::{BatchError, BatchHandle, WorkerHandle};
 
-use super::{SettlementError, UnderWay};
-use crate::publisher::same_blocks;
+use super::{SettlementError, UnderWay, outbox, withdraw};
+use crate::publisher::{is_there, same_blocks};
 
 pub(super) struct Follow {
     pub(super) sequencer: SequencerHandle,
@@ -27,6 +29,8 @@ pub(super) struct Follow {
     pub(super) worker: WorkerHandle,
     pub(super) view: watch::Receiver<Arc<L1View>>,
     pub(super) batches: Arc<Mutex<BTreeMap<u64, UnderWay>>>,
+    /// The last entries of the outbox that were looked for.
+    pub(super) looked_for: Option<MissingOutbox>,
 }
 
 type Proof = (BatchRecord, Result<Arc<ProvedStatement>, BatchError>);
@@ -38,6 +42,7 @@ impl Follow {
     ) -> Result<(), SettlementError> {
         let mut proofs = FuturesUnordered::new();
         let mut status = self.settler.status();
+        let mut events = self.sequencer.subscribe();
         loop {
             tokio::select! {
                 batch = under_way.recv() => {
@@ -52,7 +57,20 @@ impl Follow {
                     }
                     let now = Arc::clone(&status.borrow_and_update());
                     self.note(&now).await?;
+                    match now.missing {
+                        Some(missing) => self.hand_in_earlier(missing).await?,
+                        None => self.looked_for = None,
+                    }
                 }
+                event = events.recv() => match event {
+                    // Of those that were missed, one may have been a rollback.
+                    Ok(NodeEvent::Reorganization) | Err(RecvError::Lagged(_)) => {
+                        self.withdraw().await?;
+                    }
+                    Ok(_) => {}
+                    // The sequencer says why when it is joined.
+                    Err(RecvError::Closed) => return Ok(()),
+                },
                 changed = self.view.changed() => {
                     if changed.is_err() {
                         return Ok(());
@@ -133,6 +151,35 @@ impl Follow {
         }
         metrics::gauge!("zeko_unsettled_batches").set(unsettled as f64);
         Ok(())
+    }
+
+    /// Takes back batches that have been rolled back.
+    async fn withdraw(&self) -> Result<(), SettlementError> {
+        let is_gone = |batch: &&UnderWay| !is_there(&self.sequencer, &batch.record);
+        let first = self.batches().values().find(is_gone).map(|batch| batch.record.number);
+        match first {
+            Some(first) => withdraw(&self.batches, &self.settler, first).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Hands in entries of the outbox of batches that were final already.
+    async fn hand_in_earlier(&mut self, missing: MissingOutbox) -> Result<(), SettlementError> {
+        if self.looked_for == Some(missing) {
+            return Ok(());
+        }
+        self.looked_for = Some(missing);
+        let sequencer = self.sequencer.clone();
+        let found = tokio::task::spawn_blocking(move || outbox::between(&sequencer, missing));
+        let Some(entries) = found.await? else {
+            tracing::error!("the L1 has paid an outbox that is none of this chain's");
+            return Ok(());
+        };
+        match self.settler.earlier(missing.from, entries).await {
+            // It has begun somewhere else meanwhile, and will say what it needs.
+            Ok(()) | Err(HandInError::Outbox) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Undoes blocks with messages that the L1 no longer has.

@@ -19,7 +19,7 @@ use zeko_circuits::{
     program::{Rollup, Sizes},
     update::Rules,
 };
-use zeko_sequencer::GenesisConfig;
+use zeko_sequencer::{GenesisConfig, ProofSizes};
 
 use super::SettlementError;
 use crate::config::Section;
@@ -50,6 +50,8 @@ pub struct SettlementSettings {
     pub committee: usize,
     /// Where compiled keys are kept; empty for the user's cache.
     pub keys: PathBuf,
+    /// Proves nothing, for development on an L1 that does not look at proofs.
+    pub unsafe_no_proofs: bool,
 }
 
 impl Default for SettlementSettings {
@@ -67,6 +69,7 @@ impl Default for SettlementSettings {
             fold_actions: folds.actions,
             committee: folds.members,
             keys: PathBuf::new(),
+            unsafe_no_proofs: false,
         }
     }
 }
@@ -84,9 +87,17 @@ impl SettlementSettings {
     }
 
     /// How much a proof of each rule has room for.
-    fn sizes(&self) -> Sizes {
+    pub(super) fn sizes(&self) -> Sizes {
         let Self { updates, proved, messages, accounts, payments, .. } = *self;
         Sizes { updates, proved, messages, accounts, payments }
+    }
+
+    /// The same, for the sequencer to count by.
+    pub fn proof_sizes(&self) -> ProofSizes {
+        let Self { updates, proved, messages, accounts, payments, .. } = *self;
+        let [updates, proved, messages, accounts, payments] =
+            [updates, proved, messages, accounts, payments].map(|size| size as u64);
+        ProofSizes { updates, proved, messages, accounts, payments }
     }
 
     /// The contract's parameters for a chain.

@@ -180,7 +180,7 @@ impl Site {
             state: self.state,
             committee: self.committee.clone(),
         };
-        let (client, contract) = (&self.layer1.client, self.prover.contract());
+        let (client, contract) = (&self.layer1.client, &self.prover);
         let deployed = deploy(client, contract, &deployment, PATIENCE).await.unwrap();
         assert_eq!(deployed.height.get(), 2);
         let again = deploy(client, contract, &deployment, PATIENCE).await;

@@ -12,7 +12,7 @@ use crate::kit::{Running, pipe, succeed, zeko};
 
 fn devnet(arguments: &[&str]) -> Command {
     let mut command =
-        zeko(&["devnet", "--without-settlement", "--l1-slot", "200ms", "--l2-block", "100ms"]);
+        zeko(&["devnet", "--unsafe-no-proofs", "--l1-slot", "200ms", "--l2-block", "100ms"]);
     command.args(arguments);
     command
 }
@@ -45,30 +45,29 @@ fn a_newcomer_gets_two_layers_and_pays_somebody() {
     let written: DevnetInfo = serde_json::from_slice(&written).unwrap();
     assert_eq!(written.l2.graphql, info.l2.graphql);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(certified(info, hash.trim()));
+    runtime.block_on(settled(info, hash.trim()));
     assert_eq!(running.signal("TERM"), Some(0));
 }
 
-/// The payment's batch gets a certificate, and everybody says so.
-async fn certified(info: &DevnetInfo, hash: &str) {
+/// The payment's batch is certified and settled, and everybody says so.
+async fn settled(info: &DevnetInfo, hash: &str) {
     let http = reqwest::Client::new();
     let ask = async |url: &str, body: Value| -> Value {
         http.post(url).json(&body).send().await.unwrap().json().await.unwrap()
     };
     let call = |method: &str, params: Value| json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
     let start = Instant::now();
-    while ask(&info.l2.rpc, call("zeko_status", json!([hash]))).await["result"]["status"]
-        != "da_certified"
+    while ask(&info.l2.rpc, call("zeko_status", json!([hash]))).await["result"]["status"] != "final"
     {
-        assert!(start.elapsed() < Duration::from_secs(300), "no certificate");
+        assert!(start.elapsed() < Duration::from_secs(300), "not settled");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     let query = json!({ "query": format!("{{ commandProgress(hash: \"{hash}\") {{ status }} }}") });
     let progress = ask(&info.l2.graphql, query).await;
-    assert_eq!(progress["data"]["commandProgress"]["status"], "da_certified", "{progress}");
+    assert_eq!(progress["data"]["commandProgress"]["status"], "final", "{progress}");
     let batches = ask(&info.l2.rpc, call("zeko_batches", json!([0]))).await;
     let batch = &batches["result"][0];
-    assert_eq!(batch["stage"], "da_certified", "{batches}");
+    assert_eq!(batch["stage"], "final", "{batches}");
     // Each validator has it.
     assert_eq!(info.da.len(), 4);
     for url in &info.da {

@@ -136,6 +136,11 @@ fn mistakes_are_explained() {
     let stranger = path(folder, "stranger.key");
     succeed(&mut zeko(&["account", "new", &stranger]));
     let genesis = path(folder, "genesis.json");
+    let one = format!("01{}", "00".repeat(31));
+    for namespace in ["", "01", "0", &one[1..], &"ff".repeat(32), &"é".repeat(32)] {
+        let export = ["da", "export", "--chain", CHAIN, namespace, &path(folder, "out")];
+        assert!(fail(&mut zeko(&export)).contains("namespace"), "{namespace}");
+    }
     for (mut command, expected) in [
         (zeko(&["da", "run", "--genesis", "/no/such/file"]), "/no/such/file"),
         (zeko(&["da", "run", "--genesis", &genesis, "--key", &stranger]), "none of its validators"),
@@ -223,16 +228,17 @@ fn a_sequencer_goes_on_publishing_after_a_kill() {
         })
         .collect();
     let urls: Vec<String> = nodes.iter().map(|node| node.info.rpc.clone()).collect();
-    let start = || {
-        Running::<SequencerReady>::start(
-            zeko(&["--config", &file, "sequencer", "--key", &path(folder, "sequencer.key")])
-                .args(["--data-dir", &path(folder, "data"), "--rollup-account", &account])
-                .args(["--da-genesis", &path(folder, "genesis.json")])
-                // The first cannot be reached.
-                .args(["--da-nodes", &format!("ws://127.0.0.1:1,{}", urls.join(","))])
-                .stderr(Stdio::null()),
-        )
+    let sequencer_command = || {
+        let key = path(folder, "sequencer.key");
+        let mut command = zeko(&["--config", &file, "sequencer", "--key", &key]);
+        command
+            .args(["--data-dir", &path(folder, "data"), "--rollup-account", &account])
+            .args(["--da-genesis", &path(folder, "genesis.json")])
+            // The first cannot be reached.
+            .args(["--da-nodes", &format!("ws://127.0.0.1:1,{}", urls.join(","))]);
+        command
     };
+    let start = || Running::<SequencerReady>::start(sequencer_command().stderr(Stdio::null()));
     let pay = |url: &str| {
         let key = path(folder, "payer.key");
         succeed(
@@ -264,5 +270,22 @@ fn a_sequencer_goes_on_publishing_after_a_kill() {
         let said: Vec<&str> = all.iter().map(|batch| batch["data"].as_str().unwrap()).collect();
         assert_eq!(sent, said);
     });
+    assert_eq!(sequencer.signal("TERM"), Some(0));
+
+    // Its disk is gone: it does not begin anew, but goes on from what it has published.
+    std::fs::remove_dir_all(folder.join("data")).unwrap();
+    let reason = fail(&mut sequencer_command());
+    assert!(reason.contains("--from-da"), "{reason}");
+    let sequencer = Running::<SequencerReady>::start(sequencer_command().arg("--from-da"));
+    let rebuilt = runtime.block_on(certified_batches(&sequencer.info.rpc, all.len()));
+    assert_eq!(rebuilt, all);
+    pay(&sequencer.info.graphql);
+    let more = runtime.block_on(certified_batches(&sequencer.info.rpc, all.len() + 1));
+    assert_eq!(more[..all.len()], all);
+    assert!(more[all.len()]["generation"].as_u64().unwrap() > 0);
+    assert_eq!(sequencer.signal("TERM"), Some(0));
+    // Where there is a chain, there is nothing to rebuild.
+    let sequencer = Running::<SequencerReady>::start(sequencer_command().arg("--from-da"));
+    assert_eq!(runtime.block_on(certified_batches(&sequencer.info.rpc, 1))[..all.len()], all);
     assert_eq!(sequencer.signal("TERM"), Some(0));
 }

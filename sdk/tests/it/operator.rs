@@ -276,3 +276,49 @@ fn an_operators_mistakes_are_explained() {
     }
     assert!(Path::new(&site.path("data")).join("lock").exists());
 }
+
+/// The sequencer starts while the L1 does not answer, says so, and takes commands.
+#[tokio::test]
+async fn a_sequencer_starts_without_its_l1() {
+    let site = Site::new();
+    let lines: Vec<String> = (0..4)
+        .map(|index| {
+            let key = site.path(&format!("{index}.key"));
+            let url = format!("http://127.0.0.1:{}", 1 + index);
+            let line = succeed(&mut zeko(&["da", "init", "--key", &key, "--rpc", &url]));
+            std::fs::write(site.path(&format!("{index}.line")), line).unwrap();
+            site.path(&format!("{index}.line"))
+        })
+        .collect();
+    let genesis = succeed(zeko(&["da", "genesis", "--chain", "far"]).args(&lines));
+    std::fs::write(site.path("genesis.json"), genesis).unwrap();
+    let account = development_key("operator-test", 7).public.to_base58();
+    let start = |payer: &str| {
+        let mut command = site.sequencer();
+        command
+            .args(["--da-nodes", "ws://127.0.0.1:1", "--rollup-account", &account])
+            .args(["--da-genesis", &site.path("genesis.json")])
+            .env("ZEKO_BRIDGE_PAYER", site.path(payer))
+            .env("ZEKO_BRIDGE_GOVERNANCE", &account)
+            .env("ZEKO_BRIDGE_DATA_DIR", site.path("bridge"))
+            .env("ZEKO_BRIDGE_GRAPHQL", "http://127.0.0.1:1/graphql");
+        command
+    };
+    // What is set wrong is still said at once.
+    let reason = fail(&mut start("nobody.json"));
+    assert!(reason.contains("nobody.json"), "{reason}");
+    let running = Running::<SequencerInfo>::start(&mut start("operator.json"));
+    let health = &running.info.health;
+    let settlement = async || get(health, "/settlement").await;
+    let is_said = |(code, text): &(u16, String)| *code == 503 && text.contains("127.0.0.1:1/");
+    until("the reason", settlement, is_said).await;
+    assert_eq!(get(health, "/readyz").await, (200, "ok\n".into()));
+    site.send(&["--wait"]);
+    let metrics = get(health, "/metrics").await.1;
+    assert!(metrics.contains("\nzeko_settlement_running 0"), "{metrics}");
+    let status = reqwest::Client::new();
+    let status = status.get(format!("{}/status", running.info.admin.as_ref().unwrap()));
+    let status = status.bearer_auth(TOKEN).send().await.unwrap().text().await.unwrap();
+    assert!(status.contains("\"notSettling\":["), "{status}");
+    assert_eq!(running.signal("TERM"), Some(0));
+}

@@ -8,4 +8,5 @@ mod flow;
 mod kit;
 mod messages;
 mod process;
+mod rebuild;
 mod server;

@@ -14,7 +14,8 @@ use mina_ledger::{
 };
 use serde_json::json;
 use zeko_sequencer::{
-    BatchConfig, BatchRecord, Bridge, Command, Consumed, DepositRequest, SequencerHandle, Stage,
+    BatchConfig, BatchRecord, Bridge, Command, CommandStatus, Consumed, DepositRequest, ProofSizes,
+    ProvingConfig, SequencerHandle, Stage,
     graphql::{BlockSelector, MinaNode, SubmitError},
 };
 
@@ -26,9 +27,13 @@ const MINA: u64 = 1_000_000_000;
 
 /// An inbox that tests write.
 #[derive(Debug, Default)]
-struct TestInbox(Mutex<Vec<Message>>);
+pub(crate) struct TestInbox(Mutex<Vec<Message>>);
 
 impl TestInbox {
+    pub(crate) fn push(&self, message: Message) {
+        self.0.lock().unwrap().push(message);
+    }
+
     fn behind(&self, prefix: Fp) -> Vec<Message> {
         let messages = self.0.lock().unwrap();
         let mut state = EMPTY_ACTION_STATE;
@@ -95,7 +100,7 @@ fn consumed(handle: &SequencerHandle) -> Vec<(u32, Consumed)> {
     blocks.flatten().collect()
 }
 
-async fn until(what: &str, mut done: impl FnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut done: impl FnMut() -> bool) {
     for _ in 0..2000 {
         if done() {
             return;
@@ -119,8 +124,9 @@ async fn messages_are_consumed_in_order_and_once() {
     assert_eq!(answer["error"]["message"], "the bridge is not ready");
 
     let inbox = Arc::new(TestInbox::default());
-    assert!(handle.connect(Arc::clone(&inbox) as Arc<dyn Bridge>));
-    assert!(!handle.connect(Arc::clone(&inbox) as Arc<dyn Bridge>), "only once");
+    handle.connect(Arc::new(TestInbox(Mutex::new(messages().0))));
+    handle.disconnect();
+    handle.connect(Arc::clone(&inbox) as Arc<dyn Bridge>);
     let answer = rpc(address, "zeko_prepareDeposit", request).await;
     assert_eq!(answer["error"]["message"], "an inbox for tests");
     let (messages, receipts) = messages();
@@ -248,24 +254,98 @@ async fn batches_wait_for_provers_and_idle_chains_rest() {
     until("the first batch", || handle.batches(0, 10).len() == 1).await;
     assert_eq!(handle.batches(0, 10)[0].last_height, 12);
 
-    // One that is not committed holds the next one open, until it cannot be larger.
+    // One that is not committed holds the next one open, until it is as long as it may be. Then no more
+    // blocks are made, and commands wait.
     handle.limit_uncommitted(1);
     let hash = handle.submit(payment(0, 1)).await.unwrap();
     settled(&handle, &hash).await;
+    let first = handle.batches(0, 1)[0].clone();
+    let full = first.last_height + 1 + 12;
+    until("a long batch", || handle.tip().height.get() == full).await;
+    let waiting = handle.submit(payment(0, 2)).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(handle.status(&waiting), CommandStatus::Pending);
+    assert_eq!((handle.tip().height.get(), handle.batches(0, 10).len()), (full, 1));
+
+    // When it is committed, one more block closes the second.
+    let committed = BatchRecord { stage: Stage::Committed, ..first.clone() };
+    assert!(handle.replace_batch(&first, &committed).unwrap());
     until("the second batch", || handle.batches(0, 10).len() == 2).await;
     let batch = &handle.batches(1, 1)[0];
-    assert_eq!(batch.last_height - batch.first_height + 1, 12);
+    assert_eq!(batch.last_height - batch.first_height + 1, 13);
+    settled(&handle, &waiting).await;
 
     // Once it is committed, nothing holds the third.
     for batch in handle.batches(0, 10) {
         let committed = BatchRecord { stage: Stage::Committed, ..batch.clone() };
         assert!(handle.replace_batch(&batch, &committed).unwrap());
     }
-    let hash = handle.submit(payment(0, 2)).await.unwrap();
+    let hash = handle.submit(payment(0, 3)).await.unwrap();
     settled(&handle, &hash).await;
     until("the third batch", || handle.batches(0, 10).len() == 3).await;
     let batch = &handle.batches(2, 1)[0];
     assert!(batch.last_height - batch.first_height < 11, "{batch:?}");
+    drop(handle);
+    stop(sequencer).await;
+}
+
+/// A batch is closed before the command that would make its proof too long, and before one account too
+/// many; nothing is lost, and a restart counts the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_is_no_more_than_can_be_proved_in_time() {
+    let dir = Directory::new();
+    let mut config = config(&dir.0);
+    config.block_ms = 300;
+    config.batch = BatchConfig { max_blocks: 1000, max_age_ms: 600_000, most_blocks: 2000 };
+    let sizes = ProofSizes { updates: 4, proved: 4, messages: 1, accounts: 2, payments: 2 };
+    // Three segments of two payments and what joins them; or one more list of accounts.
+    config.proving = ProvingConfig {
+        most_seconds: 30 + 2 * 2 + 5,
+        segment_seconds: 10,
+        merge_seconds: 2,
+        accounts_seconds: 5,
+        most_accounts: 2,
+        sizes: Some(sizes),
+        ..ProvingConfig::default()
+    };
+    let sequencer = start(config.clone()).await.unwrap();
+    let handle = sequencer.handle().clone();
+    let mut hashes = Vec::new();
+    for nonce in 0..20 {
+        hashes.push(handle.submit(payment(0, nonce)).await.unwrap());
+    }
+    for hash in &hashes {
+        settled(&handle, hash).await;
+    }
+    // Six to a batch, fewer where a block ended in the middle of a pair.
+    let batches = handle.batches(0, 10);
+    assert!(batches.len() >= 3, "{batches:?}");
+    assert!(batches.iter().all(|batch| (3..=6).contains(&batch.commands)), "{batches:?}");
+    drop(handle);
+    stop(sequencer).await;
+
+    let sequencer = start(config).await.unwrap();
+    let handle = sequencer.handle().clone();
+    let mut hashes = Vec::new();
+    for (nonce, to) in (0..6).zip(30..) {
+        let mut payload = payment_of(1, nonce, MINA, FEE).payload;
+        let (receiver, amount) = (public(to), Amount::new(MINA));
+        payload.body = SignedCommandBody::Payment { receiver, amount };
+        hashes.push(handle.submit(Command::Signed(sign(payload, 1))).await.unwrap());
+    }
+    for hash in &hashes {
+        settled(&handle, hash).await;
+    }
+    // Of the accounts, no three were opened in one batch.
+    let batches = handle.batches(0, 100);
+    let height = |hash| match handle.status(hash) {
+        CommandStatus::Included { height, .. } => height - 1,
+        status => panic!("{status:?}"),
+    };
+    let batch_of = |hash| batches.iter().position(|batch| height(hash) <= batch.last_height);
+    for three in hashes.windows(3) {
+        assert_ne!(batch_of(&three[0]), batch_of(&three[2]), "{batches:?}");
+    }
     drop(handle);
     stop(sequencer).await;
 }

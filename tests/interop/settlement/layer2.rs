@@ -10,7 +10,7 @@ use mina_ledger::{
     logic::NoProofs,
     rollup::{
         Attestation, BatchStatement, BridgeParameters, ChainId, DataCommitment, DepositAction,
-        OutboxEntry, Root, bridge_account, bridge_id,
+        Message, OutboxEntry, Root, bridge_account, bridge_id,
     },
     signature::sign_zkapp_command,
     types::{
@@ -107,7 +107,7 @@ impl Layer2 {
         let mut builder = BatchBuilder::new(&self.parameters, before, 0, user(SEQUENCER));
         let mut block = builder.block(&mut ledger, Slot::new(11));
         for message in messages {
-            block.message(Ok(*message)).unwrap();
+            block.message(Message::Deposit(*message)).unwrap();
         }
         block.close().unwrap();
         let mut block = builder.block(&mut ledger, Slot::new(12));

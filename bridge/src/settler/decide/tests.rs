@@ -1,4 +1,5 @@
 use mina_ledger::{
+    hash::constants::EMPTY_ACTION_STATE,
     rollup::Hashed,
     types::{Amount, PublicKey},
 };
@@ -208,22 +209,22 @@ fn payouts_and_commits_side_by_side() {
 }
 
 #[test]
-fn windows_are_missed() {
+fn windows_end() {
     let window = Window { first: Slot::new(10), last: Slot::new(30) };
-    let margin = SlotSpan::new(2);
-    for (slot, is_pending, expected) in [
-        (9, false, false),
-        (28, false, false),
-        (29, false, true),
-        (29, true, false),
-        (30, true, false),
-        (31, true, true),
+    for (slot, margin, expected) in [
+        (9, 2, false),
+        (28, 2, false),
+        (29, 2, true),
+        (29, 0, false),
+        (30, 0, false),
+        (31, 0, true),
     ] {
-        let missed = window.is_missed(Slot::new(slot), margin, is_pending);
-        assert_eq!(missed, expected, "{slot} {is_pending}");
+        let over = window.is_over(Slot::new(slot), SlotSpan::new(margin));
+        assert_eq!(over, expected, "{slot} {margin}");
     }
     // At the end of time.
-    assert!(Window { first: Slot::ZERO, last: Slot::new(5) }.is_missed(Slot::MAX, margin, true));
+    let window = Window { first: Slot::ZERO, last: Slot::new(5) };
+    assert!(window.is_over(Slot::MAX, SlotSpan::new(2)));
 }
 
 /// Whatever waits, and however often the same is asked, no nonce gets two commands for different things
@@ -254,15 +255,6 @@ fn a_pending_command_is_only_replaced_by_its_like() {
     }
 }
 
-fn owed(entries: &[OutboxEntry]) -> Vec<Owed> {
-    let mut after = EMPTY_ACTION_STATE;
-    let owed = |entry: &OutboxEntry| {
-        after = entry.append_to(after);
-        Owed { entry: *entry, after }
-    };
-    entries.iter().map(owed).collect()
-}
-
 fn withdrawal(amount: u64) -> OutboxEntry {
     let recipient = PublicKey { x: Fp::from(amount), is_odd: false };
     OutboxEntry::Withdrawal { recipient, amount: Amount::new(amount) }
@@ -274,16 +266,17 @@ fn payouts_are_planned() {
     let mut entries: Vec<_> = (1..=10).map(withdrawal).collect();
     entries.push(OutboxEntry::Unopened { action_hash: Fp::from(3u64) });
     entries.push(withdrawal(12));
-    let owed = owed(&entries);
+    let owed = owed(nothing, &entries);
+    let known = Outbox { before: nothing, owed: owed.clone() };
     let state = |paid: usize, snapshot: usize| {
         let at = |count: usize| count.checked_sub(1).map_or(nothing, |last| owed[last].after);
         PayoutState { snapshot: at(snapshot), paid: at(paid), parked: Fp::default() }
     };
     let outbox = owed[11].after;
-    assert_eq!(plan_payout(state(0, 0), nothing, &owed), Ok(None));
+    assert_eq!(plan_payout(state(0, 0), nothing, &known), Ok(None));
 
     // A new snapshot: eight, and four are left.
-    let (payout, left) = plan_payout(state(0, 0), outbox, &owed).unwrap().unwrap();
+    let (payout, left) = plan_payout(state(0, 0), outbox, &known).unwrap().unwrap();
     assert_eq!(payout.entries, entries[..8]);
     assert_eq!(left.len(), 4);
     assert!(payout.takes_snapshot());
@@ -291,23 +284,32 @@ fn payouts_are_planned() {
         .iter()
         .fold(payout.after().paid, |state, hash| mina_ledger::hash::push_actions(state, *hash));
     assert_eq!(rest, payout.after().snapshot);
-    assert_eq!(unpaid(state(0, 0), outbox, &owed), 12);
+    assert_eq!(unpaid(state(0, 0), outbox, &known), 12);
 
     // The snapshot goes on, whatever came behind it.
-    let (payout, left) = plan_payout(state(8, 9), outbox, &owed).unwrap().unwrap();
+    let (payout, left) = plan_payout(state(8, 9), outbox, &known).unwrap().unwrap();
     assert_eq!((payout.entries.as_slice(), left.len()), (&entries[8..9], 0));
     assert!(!payout.takes_snapshot());
     assert_ne!(payout.after().digest(), state(8, 9).digest());
 
     // Up to what nobody has opened, and no further.
-    let (payout, left) = plan_payout(state(9, 9), outbox, &owed).unwrap().unwrap();
+    let (payout, left) = plan_payout(state(9, 9), outbox, &known).unwrap().unwrap();
     assert_eq!((payout.entries.as_slice(), left.len()), (&entries[9..10], 2));
-    assert_eq!(plan_payout(state(10, 12), outbox, &owed), Err(PayoutBlocked::Unopened));
-    assert_eq!(plan_payout(state(10, 10), outbox, &owed), Err(PayoutBlocked::Unopened));
+    assert_eq!(plan_payout(state(10, 12), outbox, &known), Err(PayoutBlocked::Unopened));
+    assert_eq!(plan_payout(state(10, 10), outbox, &known), Err(PayoutBlocked::Unopened));
 
-    assert_eq!(plan_payout(state(12, 12), outbox, &owed), Ok(None));
-    assert_eq!(plan_payout(state(0, 0), Fp::from(9u64), &owed), Err(PayoutBlocked::Unknown));
-    assert_eq!(plan_payout(state(0, 0), outbox, &owed[..9]), Err(PayoutBlocked::Unknown));
+    assert_eq!(plan_payout(state(12, 12), outbox, &known), Ok(None));
+    assert_eq!(plan_payout(state(0, 0), Fp::from(9u64), &known), Err(PayoutBlocked::Unknown));
+    let cut = Outbox { before: nothing, owed: owed[..9].to_vec() };
+    assert_eq!(plan_payout(state(0, 0), outbox, &cut), Err(PayoutBlocked::Unknown));
     // A state that is paid beyond its snapshot is none.
-    assert_eq!(plan_payout(state(5, 3), outbox, &owed), Err(PayoutBlocked::Unknown));
+    assert_eq!(plan_payout(state(5, 3), outbox, &known), Err(PayoutBlocked::Unknown));
+    // What was paid before the entries that are there is not asked about.
+    let late = Outbox { before: owed[7].after, owed: owed[8..].to_vec() };
+    assert_eq!(plan_payout(state(8, 9), outbox, &late), plan_payout(state(8, 9), outbox, &known));
+    assert_eq!(plan_payout(state(9, 9), outbox, &late), plan_payout(state(9, 9), outbox, &known));
+    assert_eq!(plan_payout(state(7, 9), outbox, &late), Err(PayoutBlocked::Unknown));
+    assert_eq!(plan_payout(state(0, 0), outbox, &late), Err(PayoutBlocked::Unknown));
+    assert!(late.has(owed[7].after) && late.has(outbox) && !late.has(owed[6].after));
+    assert_eq!(unpaid(state(9, 9), outbox, &late), 3);
 }

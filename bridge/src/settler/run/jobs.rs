@@ -10,7 +10,7 @@ use super::{Item, Observed, PayoutWork, Run, SettlerError, batches::Known};
 
 /// A proof to make.
 enum Job {
-    Commit { item: Item, commit: Box<Commit>, batch: usize, waiting: Vec<Fp> },
+    Commit { item: Item, commit: Box<Commit>, batch: u64, waiting: Vec<Fp> },
     Payout { item: Item, payout: Payout, left: Vec<Fp> },
 }
 
@@ -25,7 +25,7 @@ impl Run {
         let (prover, account) = (self.prover.clone(), self.config.account);
         let (item, task) = match job {
             Job::Commit { item, commit, batch, waiting } => {
-                let Some(known) = self.batches.get(batch as u64) else { return Ok(()) };
+                let Some(known) = self.batches.get(batch) else { return Ok(()) };
                 let Some(proof) = known.proof.clone() else { return Ok(()) };
                 let signatures = known.batch.signatures.clone();
                 let certificate = (self.config.committee.clone(), signatures);
@@ -50,7 +50,7 @@ impl Run {
     fn job(&self, observed: &Observed) -> Result<Option<Job>, SettlerError> {
         let progress = observed.progress;
         if let Some((known, window)) = self.next(observed) {
-            let is_late = window.is_missed(observed.slot, self.config.margin, false);
+            let is_late = window.is_over(observed.slot, self.config.margin);
             if self.proved_commit(observed, known).is_none()
                 && !is_late
                 && let Some(job) = self.commit_job(observed, known, progress)?
@@ -101,8 +101,8 @@ impl Run {
         let configuration = self.config.configuration;
         let commit =
             Commit { batch, attestation, configuration, progress, action_state, sequencer, order };
-        let batch = usize::try_from(number).unwrap_or(usize::MAX);
-        Ok(Some(Job::Commit { item, commit: Box::new(commit), batch, waiting }))
+        let commit = Box::new(commit);
+        Ok(Some(Job::Commit { item, commit, batch: number, waiting }))
     }
 
     /// An action state that the contract has, and the messages that lead there from a prefix: the

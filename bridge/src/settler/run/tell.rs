@@ -6,7 +6,7 @@ use mina_ledger::{rollup::Field, types::SlotSpan};
 
 use super::{
     super::{
-        BatchStatus, SettlerStatus, Stage,
+        BatchStatus, MissingOutbox, SettlerStatus, Stage,
         decide::{Window, unpaid},
     },
     Item, Observed, Run,
@@ -26,7 +26,13 @@ impl Run {
             status.settled = Some(settled);
             if let Some(payout) = self.payout_state(observed) {
                 let outbox = observed.field(Field::Outbox);
-                status.unpaid = unpaid(payout, outbox, self.batches.owed());
+                let known = self.batches.outbox();
+                status.unpaid = unpaid(payout, outbox, known);
+                status.missing = (!known.has(payout.paid)).then_some(MissingOutbox {
+                    from: payout.paid,
+                    to: known.before,
+                    batch: self.batches.first(),
+                });
             }
             let first = settled.saturating_sub(TOLD as u64);
             let mut is_final = false;
@@ -84,13 +90,12 @@ impl Run {
         }
         let nonce = observed.payer.nonce.get();
         let live = sent().rfind(|sent| sent.nonce() >= nonce);
-        let is_pending = live.is_some_and(|sent| observed.pending.contains(&sent.hash));
         let is_missed = |window: Window| match sent().next() {
             // It may be in a block of another fork, until the end of the window is too deep for that.
             Some(_) => observed
                 .slot_below(self.config.finality)
-                .is_some_and(|slot| window.is_missed(slot, SlotSpan::new(0), is_pending)),
-            None => window.is_missed(observed.slot, self.config.margin, false),
+                .is_some_and(|slot| window.is_over(slot, SlotSpan::new(0))),
+            None => window.is_over(observed.slot, self.config.margin),
         };
         if let Some((next, window)) = self.next(observed)
             && next.number() == number

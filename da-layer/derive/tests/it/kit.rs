@@ -7,8 +7,8 @@ use mina_ledger::{
     ledger::{FullLedger, Ledger},
     logic::NoProofs,
     rollup::{
-        BridgeParameters, ChainId, DataCommitment, DepositAction, OutboxEntry, bridge_account,
-        bridge_id,
+        BridgeParameters, ChainId, DataCommitment, DepositAction, Message, OutboxEntry,
+        bridge_account, bridge_id,
     },
     signature::{sign_payload, sign_zkapp_command},
     types::{
@@ -158,7 +158,7 @@ pub(crate) fn inbox_state(deposits: &[DepositAction]) -> Fp {
 #[derive(Clone, Default)]
 pub(crate) struct Plan {
     pub(crate) slot: u32,
-    pub(crate) messages: Vec<Result<DepositAction, Fp>>,
+    pub(crate) messages: Vec<Message>,
     pub(crate) commands: Vec<Command>,
 }
 
@@ -205,12 +205,12 @@ pub(crate) fn rich_batch() -> (Batch, (Fp, Vec<Fp>), Sequencer) {
     let plans = [
         Plan {
             slot: 10,
-            messages: deposits.into_iter().map(Ok).collect(),
+            messages: deposits.into_iter().map(Message::Deposit).collect(),
             commands: vec![payment(0, 1, MINA, 0), transfer(1, 6, 3 * MINA as i64, 0)],
         },
         Plan {
             slot: 11,
-            messages: vec![Err(unopened.action_hash())],
+            messages: vec![Message::Unopened(unopened.action_hash())],
             // The last one fails: its amount is more than there is.
             commands: vec![
                 withdrawal(2, 4 * MINA as i64, 0),

@@ -1,5 +1,10 @@
 use mina_curves::Fp;
-use mina_ledger::{ledger::Ledger, logic::NoProofs, rollup::DataCommitment, types::AccountId};
+use mina_ledger::{
+    ledger::Ledger,
+    logic::NoProofs,
+    rollup::{DataCommitment, Message},
+    types::AccountId,
+};
 use zeko_derive::{
     Batch, BatchError, ChainState, EntryKind, Envelope, ExecuteError, Pipeline, Positioned,
     Refusal, StepOutcome,
@@ -199,7 +204,7 @@ fn a_higher_generation_replaces_what_is_there() {
 fn a_batch_waits_until_the_l1_has_its_message() {
     let mut sequencer = Sequencer::new();
     let message = deposit(3, 5 * MINA, 100);
-    let plan = Plan { slot: 1, messages: vec![Ok(message)], ..Plan::default() };
+    let plan = Plan { slot: 1, messages: vec![Message::Deposit(message)], ..Plan::default() };
     let batch = sequencer.batch(0, &[plan]);
     let entries = placed(&[entry(&batch)]);
     let mut pipeline = pipeline();
@@ -219,7 +224,7 @@ fn a_replacement_waits_for_the_l1_too() {
     let commands = vec![payment(0, 1, MINA, 0)];
     let old = sequencer.batch(0, &[Plan { slot: 1, commands, ..Plan::default() }]);
     let message = deposit(3, 5 * MINA, 100);
-    let messages = vec![Ok(message)];
+    let messages = vec![Message::Deposit(message)];
     let rebuilt = other.batch(1, &[Plan { slot: 2, messages, ..Plan::default() }]);
     let entries = placed(&[entry(&old), entry(&rebuilt)]);
     let mut pipeline = pipeline();

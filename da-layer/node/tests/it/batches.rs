@@ -4,7 +4,7 @@ use mina_curves::Fp;
 use mina_ledger::{
     hash::push_actions,
     ledger::FullLedger,
-    rollup::{DataCommitment, DepositAction, bridge_account},
+    rollup::{DataCommitment, DepositAction, Message, bridge_account},
     signature::sign_payload,
     types::{
         Account, AccountId, Amount, Era, Memo, Nonce, SignedCommand, SignedCommandBody,
@@ -74,7 +74,7 @@ impl Sequencer {
         let mut builder = BatchBuilder::new(&self.parameters, self.state, 0, user(103));
         let mut block = builder.block(&mut self.ledger, Slot::new(self.state.slot.get() + 1));
         for message in messages {
-            block.message(Ok(*message)).unwrap();
+            block.message(Message::Deposit(*message)).unwrap();
         }
         for command in commands {
             block.command(command).unwrap();

@@ -8,7 +8,7 @@ use mina_ledger::{
     rollup::{Hashed, bridge_id},
     types::{
         AccountId, AccountUpdate, Authorization, AuthorizationKind, Body, Era, Length, PrivateKey,
-        Proof, SignedAmount, Slot,
+        Proof, ProtocolStateView, SignedAmount, Slot,
     },
 };
 use pickles::{ProveError, verify};
@@ -18,6 +18,8 @@ use zeko_circuits::{
     program::{CommandsError, Merge, Rollup, Segment, Sizes},
     update::{RecordedUpdate, State},
 };
+
+use crate::update::{CASES, record_in};
 
 pub(crate) const MINA: u64 = 1_000_000_000;
 
@@ -72,6 +74,41 @@ fn two_commands_in_two_proofs_in_one() {
     let mut other = segments;
     other[1].target.fees = 1.into();
     refused(other);
+}
+
+/// Commands of the transaction vectors, in a block of this chain: applied and failing ones.
+#[test]
+fn a_sample_of_the_vectors_is_proved() {
+    const SAMPLE: usize = 3;
+    let chain = Transfers::new(1).unwrap();
+    let (domain, by_fee) = &*CASES;
+    assert_eq!(domain.network(), chain.rules.domain.network());
+    let view = ProtocolStateView {
+        blockchain_length: chain.height,
+        global_slot_since_genesis: chain.slot,
+        ..ProtocolStateView::default()
+    };
+    let is_proved = |update: &RecordedUpdate| {
+        matches!(update.witness.body.authorization_kind, AuthorizationKind::Proof(_))
+    };
+    let of_case = |case| {
+        let (updates, end) = record_in(case, domain, &view)?;
+        // Accounts cost something else there.
+        let end = end.filter(|end| end.accounts == updates[0].before.accounts)?;
+        let fits = (2..=UPDATES).contains(&updates.len()) && !updates.iter().any(is_proved);
+        fits.then_some((updates, end))
+    };
+    let cases: Vec<_> = by_fee.values().flatten().filter_map(of_case).collect();
+    let mut proved = 0;
+    for (updates, end) in cases.into_iter().step_by(29).take(SAMPLE) {
+        let segment = chain.segment(&updates[0].before, &end);
+        let proof = prove(&chain, updates).unwrap();
+        assert_eq!(proof.app_state, [segment.digest()]);
+        let key = ROLLUP.program.verification_key();
+        verify(key, &proof.app_state, &proof.proof, &mut OsRng).unwrap();
+        proved += 1;
+    }
+    assert_eq!(proved, SAMPLE);
 }
 
 #[test]

@@ -4,9 +4,11 @@ use alloc::{boxed::Box, vec::Vec};
 
 use ark_ff::AdditiveGroup;
 use mina_curves::Fp;
+use mina_poseidon::{Kimchi, Permutation};
 use once_cell::race::OnceBox;
 
 use super::{
+    SaltedState,
     batch::{hash_many, hash_one},
     constants::{DUMMY_VERIFICATION_KEY_HASH, NO_URI_HASH},
     input::{Input, ToInput},
@@ -128,14 +130,21 @@ fn new_zkapp_hash(era: Era) -> Fp {
     *cell.get_or_init(|| Box::new(zkapp_hash(&ZkappAccount::new(era))))
 }
 
-fn account_input(account: &Account, zkapp_hash: Fp) -> Vec<Fp> {
+/// What is hashed for an account, with the state to start from. The first two elements are the hash
+/// of the zkApp part and `voting_for`: where both are as they start out, which is nearly everywhere, the
+/// state after them is known.
+fn account_input(account: &Account, zkapp_hash: Option<Fp>, era: Era) -> (SaltedState, Vec<Fp>) {
     let mut input = Input::new();
+    let state = if zkapp_hash.is_none() && account.voting_for == Fp::ZERO {
+        *plain_account(era)
+    } else {
+        input.field(zkapp_hash.unwrap_or_else(|| new_zkapp_hash(era))).field(account.voting_for);
+        *salt::ACCOUNT.state()
+    };
     input
-        .field(zkapp_hash)
         .add(&account.permissions)
         .add(&account.timing.is_some())
         .add(&account.timing.unwrap_or(Timing::UNTIMED))
-        .field(account.voting_for)
         .add(&account.delegate.unwrap_or(PublicKey::EMPTY))
         .field(account.receipt_chain_hash)
         .add(&account.nonce)
@@ -143,13 +152,29 @@ fn account_input(account: &Account, zkapp_hash: Fp) -> Vec<Fp> {
         .add(&account.token_symbol)
         .add(&account.token_id)
         .add(&account.public_key);
-    input.into_fields()
+    (state, input.into_fields())
+}
+
+/// The state after the hash of the zkApp part that is as it starts out, and a `voting_for` of zero.
+fn plain_account(era: Era) -> &'static SaltedState {
+    static BERKELEY: OnceBox<SaltedState> = OnceBox::new();
+    static MESA: OnceBox<SaltedState> = OnceBox::new();
+    let cell = match era {
+        Era::Berkeley => &BERKELEY,
+        Era::Mesa => &MESA,
+    };
+    cell.get_or_init(|| {
+        let [first, second, third] = *salt::ACCOUNT.state();
+        let mut state = [first + new_zkapp_hash(era), second, third];
+        Kimchi::permute(&mut state);
+        Box::new(state)
+    })
 }
 
 /// The hash of an account: a leaf of the ledger.
 pub fn account_hash(account: &Account, era: Era) -> Fp {
-    let zkapp = account.zkapp.as_deref().map_or_else(|| new_zkapp_hash(era), zkapp_hash);
-    hash_one(salt::ACCOUNT.state(), &account_input(account, zkapp))
+    let (state, input) = account_input(account, account.zkapp.as_deref().map(zkapp_hash), era);
+    hash_one(&state, &input)
 }
 
 /// The hashes of many accounts.
@@ -163,12 +188,9 @@ pub fn account_hashes(accounts: &[&Account], era: Era) -> Vec<Fp> {
     let inputs: Vec<_> = accounts
         .iter()
         .map(|account| {
-            let zkapp = match account.zkapp {
-                // There is one hash for each zkApp part.
-                Some(_) => zkapp_hashes.next().unwrap_or(Fp::ZERO),
-                None => new_zkapp_hash(era),
-            };
-            (*salt::ACCOUNT.state(), account_input(account, zkapp))
+            // There is one hash for each zkApp part.
+            let zkapp = account.zkapp.as_ref().and_then(|_| zkapp_hashes.next());
+            account_input(account, zkapp, era)
         })
         .collect();
     hash_many(&inputs)
@@ -177,4 +199,26 @@ pub fn account_hashes(accounts: &[&Account], era: Era) -> Vec<Fp> {
 /// What is hashed for a URI in an update that keeps it.
 pub(crate) fn no_uri_hash() -> Fp {
     NO_URI_HASH
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::Amount;
+
+    /// The known state is that after the first two elements.
+    #[test]
+    fn plain_accounts_hash_as_all_elements() {
+        for era in [Era::Berkeley, Era::Mesa] {
+            let id = AccountId::of(PublicKey { x: Fp::from(7u64), is_odd: true });
+            let plain = Account::new(id, Amount::new(5), era);
+            let zkapp = Account { zkapp: Some(Box::new(ZkappAccount::new(era))), ..plain.clone() };
+            let votes = Account { voting_for: Fp::from(3u64), ..plain.clone() };
+            assert_eq!(account_hash(&plain, era), account_hash(&zkapp, era));
+            assert_ne!(account_hash(&plain, era), account_hash(&votes, era));
+            let all = [&votes, &plain, &zkapp, &plain];
+            let each: Vec<Fp> = all.iter().map(|account| account_hash(account, era)).collect();
+            assert_eq!(account_hashes(&all, era), each);
+        }
+    }
 }

@@ -4,7 +4,7 @@ use alloc::{vec, vec::Vec};
 
 use ark_ff::AdditiveGroup;
 use mina_curves::Fp;
-use mina_poseidon::{Kimchi, Permutation, permute_many_kimchi};
+use mina_poseidon::{Kimchi, Permutation, permute_many_kimchi, permute_many_legacy};
 
 use super::SaltedState;
 
@@ -14,14 +14,21 @@ const PARALLEL_MIN: usize = 64;
 
 /// Permutes every state, on all cores if there are many.
 pub fn permute_many(states: &mut [[Fp; 3]]) {
+    on_all_cores(permute_many_kimchi, states);
+}
+
+/// A permutation of many states.
+type Permute = fn(&mut [[Fp; 3]]);
+
+fn on_all_cores(permute: Permute, states: &mut [[Fp; 3]]) {
     #[cfg(feature = "parallel")]
     if states.len() >= PARALLEL_MIN {
         use rayon::prelude::*;
         let chunk = states.len().div_ceil(4 * rayon::current_num_threads()).next_multiple_of(8);
-        states.par_chunks_mut(chunk).for_each(permute_many_kimchi);
+        states.par_chunks_mut(chunk).for_each(permute);
         return;
     }
-    permute_many_kimchi(states);
+    permute(states);
 }
 
 /// Hashes one input.
@@ -59,6 +66,15 @@ pub fn hash_pairs(salt: &SaltedState, pairs: &[[Fp; 2]]) -> Vec<Fp> {
 
 /// Hashes every input from its salted state; the inputs may differ in length.
 pub fn hash_many<I: AsRef<[Fp]>>(inputs: &[(SaltedState, I)]) -> Vec<Fp> {
+    hash_many_by(permute_many_kimchi, inputs)
+}
+
+/// The same with the legacy permutation.
+pub(crate) fn hash_many_legacy<I: AsRef<[Fp]>>(inputs: &[(SaltedState, I)]) -> Vec<Fp> {
+    hash_many_by(permute_many_legacy, inputs)
+}
+
+fn hash_many_by<I: AsRef<[Fp]>>(permute: Permute, inputs: &[(SaltedState, I)]) -> Vec<Fp> {
     let mut digests = vec![Fp::ZERO; inputs.len()];
     // Longest first, so that those still to be permuted are always a prefix.
     let mut order: Vec<usize> = (0..inputs.len()).collect();
@@ -82,7 +98,7 @@ pub fn hash_many<I: AsRef<[Fp]>>(inputs: &[(SaltedState, I)]) -> Vec<Fp> {
             let rest = input.get(2 * block..).unwrap_or_default();
             absorb_block(state, rest.get(..2).unwrap_or(rest));
         }
-        permute_many(current);
+        on_all_cores(permute, current);
     }
     for ([digest, _, _], index) in states.into_iter().zip(order) {
         if let Some(slot) = digests.get_mut(index) {
@@ -108,6 +124,11 @@ mod tests {
             sponge.absorb_all(input);
             assert_eq!(sponge.squeeze(), *digest);
             assert_eq!(hash_one(salt, input), *digest);
+        }
+        for ((salt, input), digest) in inputs.iter().zip(hash_many_legacy(&inputs)) {
+            let mut sponge = mina_poseidon::Sponge::<Fp, mina_poseidon::Legacy>::from_state(*salt);
+            sponge.absorb_all(input);
+            assert_eq!(sponge.squeeze(), digest);
         }
         assert!(hash_many::<Vec<Fp>>(&[]).is_empty());
     }

@@ -7,7 +7,8 @@ use mina_curves::{Fp, PallasConfig, PastaCurve};
 use once_cell::race::OnceBox;
 
 use super::{
-    DepositAction, MAX_MESSAGE_FIELDS, MessageReceipt, OutboxEntry, RefundReason, append_action,
+    DepositAction, MAX_MESSAGE_FIELDS, Message, MessageReceipt, OutboxEntry, RefundReason,
+    append_action,
 };
 use crate::{
     hash::push_actions,
@@ -150,6 +151,14 @@ pub struct MessageOutcome {
     pub supply_increase: SignedAmount,
 }
 
+impl MessageOutcome {
+    /// What is left for whoever gets the fees: the chain's, and that of the recipient's new account. Both
+    /// are far below 2^64.
+    pub fn fees(&self) -> Amount {
+        self.fee.checked_add(self.supply_increase.magnitude).unwrap_or(self.fee)
+    }
+}
+
 /// The bridge account under way: what consuming a message changes of it.
 struct Bridge {
     account: Account,
@@ -275,6 +284,22 @@ fn credit<L: Ledger>(
         Err(ApplyError::Ledger(error)) => Err(error),
         // An update without authorization is neither malformed nor a signed command.
         Err(_) => Ok(None),
+    }
+}
+
+/// Consumes the next message of the inbox, opened or not.
+///
+/// # Errors
+/// [`LedgerError`], also if the ledger has no bridge account.
+pub fn apply_message<L: Ledger>(
+    ledger: &mut L,
+    message: &Message,
+    parameters: &BridgeParameters,
+    context: &Context<'_>,
+) -> Result<MessageOutcome, LedgerError> {
+    match message {
+        Message::Deposit(deposit) => apply_deposit(ledger, deposit, parameters, context),
+        Message::Unopened(hash) => apply_unopened(ledger, *hash, context),
     }
 }
 

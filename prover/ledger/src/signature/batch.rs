@@ -11,10 +11,14 @@ use ark_ff::{AdditiveGroup, Zero};
 use blake2::{Blake2b512, Digest};
 use mina_curves::{Fp, Fq, Pallas, PallasConfig, PastaField, msm};
 
-use super::{SignatureError, message::command_signatures, schnorr::Message};
+use super::{
+    SignatureError,
+    message::command_signatures,
+    schnorr::{ChallengeInput, Message, challenge_of},
+};
 use crate::{
     domain::Domain,
-    hash::{CommandHashes, signed_command_input},
+    hash::{CommandHashes, hash_many, hash_many_legacy, signed_command_input},
     types::{PublicKey, Signature, SignedCommand, ZkappCommand, base58::field_bytes},
 };
 
@@ -54,12 +58,10 @@ impl BatchItem {
         self.message.verify(&self.signature, &self.key, domain)
     }
 
-    /// The points and the challenge of the equation, if there are any.
-    fn equation(&self, domain: &Domain) -> Option<Equation> {
-        let key = self.key.to_point()?;
-        let nonce = PublicKey { x: self.signature.r, is_odd: false }.to_point()?;
-        let challenge = self.message.challenge(&key, self.signature.r, domain);
-        Some(Equation { key, nonce, challenge, response: self.signature.s })
+    /// The points of the equation, if there are any.
+    fn points(&self) -> Option<[Pallas; 2]> {
+        let nonce = PublicKey { x: self.signature.r, is_odd: false };
+        Some([self.key.to_point()?, nonce.to_point()?])
     }
 }
 
@@ -72,14 +74,40 @@ struct Equation {
 }
 
 #[cfg(feature = "parallel")]
-fn equations(items: &[BatchItem], domain: &Domain) -> Option<Vec<Equation>> {
+fn points(items: &[BatchItem]) -> Option<Vec<[Pallas; 2]>> {
     use rayon::prelude::*;
-    items.par_iter().map(|item| item.equation(domain)).collect()
+    items.par_iter().map(BatchItem::points).collect()
 }
 
 #[cfg(not(feature = "parallel"))]
+fn points(items: &[BatchItem]) -> Option<Vec<[Pallas; 2]>> {
+    items.iter().map(BatchItem::points).collect()
+}
+
+/// The equations, unless one has no points; the challenges are hashed side by side.
 fn equations(items: &[BatchItem], domain: &Domain) -> Option<Vec<Equation>> {
-    items.iter().map(|item| item.equation(domain)).collect()
+    let points = points(items)?;
+    let (mut fields, mut legacy) = (Vec::new(), Vec::new());
+    for (item, [key, _]) in items.iter().zip(&points) {
+        match item.message.challenge_input(key, item.signature.r, domain) {
+            ChallengeInput::Fields(salt, input) => fields.push((salt, input)),
+            ChallengeInput::Legacy(salt, input) => legacy.push((salt, input.into_fields())),
+        }
+    }
+    let mut fields = hash_many(&fields).into_iter();
+    let mut legacy = hash_many_legacy(&legacy).into_iter();
+    items
+        .iter()
+        .zip(points)
+        .map(|(item, [key, nonce])| {
+            let digest = match item.message {
+                Message::Fields(_) => fields.next(),
+                Message::Legacy(_) => legacy.next(),
+            };
+            let challenge = challenge_of(digest?);
+            Some(Equation { key, nonce, challenge, response: item.signature.s })
+        })
+        .collect()
 }
 
 /// Multipliers of 128 bits that nobody can know before all equations are fixed.

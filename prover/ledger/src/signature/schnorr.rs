@@ -5,12 +5,12 @@ use alloc::vec::Vec;
 use ark_ec::{AffineRepr, CurveGroup};
 use ark_ff::{AdditiveGroup, PrimeField};
 use blake2::{Blake2b, Digest, digest::consts::U32};
-use mina_curves::{Fp, Fq, Pallas, PastaField};
+use mina_curves::{Fp, Fq, Pallas, PallasConfig, PastaField, combine_two, generator_multiple};
 
 use super::SignatureError;
 use crate::{
     domain::Domain,
-    hash::{Input, LegacyInput, bits_to_bytes, field_bits, hash_one, legacy_hash},
+    hash::{Input, LegacyInput, SaltedState, bits_to_bytes, field_bits, hash_one, legacy_hash},
     types::{PrivateKey, PublicKey, Signature, is_odd},
 };
 
@@ -23,23 +23,42 @@ pub(super) enum Message {
     Legacy(LegacyInput),
 }
 
+/// What is hashed for a challenge, with the state to start from.
+pub(super) enum ChallengeInput {
+    Fields(SaltedState, Vec<Fp>),
+    Legacy(SaltedState, LegacyInput),
+}
+
+/// A digest as a scalar.
+pub(super) fn challenge_of(digest: Fp) -> Fq {
+    // Fp's modulus is below Fq's.
+    Fq::from_limbs(digest.to_limbs()).unwrap_or_default()
+}
+
 impl Message {
     /// The challenge `e` of a signature with nonce point `(r, ·)` under `key`.
-    pub(super) fn challenge(&self, key: &Pallas, r: Fp, domain: &Domain) -> Fq {
-        let digest = match self {
+    fn challenge(&self, key: &Pallas, r: Fp, domain: &Domain) -> Fq {
+        let digest = match self.challenge_input(key, r, domain) {
+            ChallengeInput::Fields(salt, input) => hash_one(&salt, &input),
+            ChallengeInput::Legacy(salt, input) => legacy_hash(&salt, input),
+        };
+        challenge_of(digest)
+    }
+
+    /// What is hashed for the challenge.
+    pub(super) fn challenge_input(&self, key: &Pallas, r: Fp, domain: &Domain) -> ChallengeInput {
+        match self {
             Self::Fields(fields) => {
                 let mut input = fields.clone();
                 input.extend([key.x, key.y, r]);
-                hash_one(&domain.signature, &input)
+                ChallengeInput::Fields(domain.signature, input)
             }
             Self::Legacy(message) => {
                 let mut input = message.clone();
                 input.field(key.x).field(key.y).field(r);
-                legacy_hash(&domain.legacy_signature, input)
+                ChallengeInput::Legacy(domain.legacy_signature, input)
             }
-        };
-        // Fp's modulus is below Fq's.
-        Fq::from_limbs(digest.to_limbs()).unwrap_or_default()
+        }
     }
 
     /// The nonce: Blake2b of everything, secret included, without the top two bits.
@@ -84,7 +103,7 @@ impl Message {
         if nonce == Fq::ZERO {
             return Err(SignatureError::ZeroNonce);
         }
-        let point = (Pallas::generator() * nonce).into_affine();
+        let point = generator_multiple(nonce);
         let nonce = if is_odd(point.y) { -nonce } else { nonce };
         let challenge = self.challenge(&public, point.x, domain);
         Ok(Signature { r: point.x, s: nonce + challenge * secret })
@@ -98,7 +117,8 @@ impl Message {
     ) -> Result<(), SignatureError> {
         let key = key.to_point().ok_or(SignatureError::PublicKey)?;
         let challenge = self.challenge(&key, signature.r, domain);
-        let point = (Pallas::generator() * signature.s - key * challenge).into_affine();
+        let scalars = [signature.s, -challenge];
+        let point = combine_two::<PallasConfig>(scalars, [Pallas::generator(), key]).into_affine();
         match point.xy() {
             Some((x, y)) if x == signature.r && !is_odd(y) => Ok(()),
             _ => Err(SignatureError::Invalid),

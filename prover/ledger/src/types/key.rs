@@ -3,9 +3,9 @@
 use alloc::{string::String, vec::Vec};
 use core::fmt;
 
-use ark_ec::{AffineRepr, CurveGroup};
+use ark_ec::AffineRepr;
 use ark_ff::{AdditiveGroup, Field};
-use mina_curves::{Fp, Fq, Pallas, PastaField};
+use mina_curves::{Fp, Fq, Pallas, PastaField, generator_multiple};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use zeroize::Zeroize;
 
@@ -39,7 +39,7 @@ impl PublicKey {
 
     /// The point, if there is one with this x-coordinate.
     pub fn to_point(&self) -> Option<Pallas> {
-        let y = (self.x.square() * self.x + Fp::from(5u64)).sqrt()?;
+        let y = (self.x.square() * self.x + Fp::from(5u64)).square_root()?;
         let y = if is_odd(y) == self.is_odd { y } else { -y };
         Some(Pallas::new_unchecked(self.x, y))
     }
@@ -111,7 +111,7 @@ impl PrivateKey {
 
     /// The public point.
     pub fn to_point(&self) -> Pallas {
-        (Pallas::generator() * self.0).into_affine()
+        generator_multiple(self.0)
     }
 
     /// The public key.

@@ -19,8 +19,8 @@ use mina_ledger::{
     ledger::FullLedger,
     logic::{NoProofs, ProofClaim, ProofVerifier},
     rollup::{
-        BridgeParameters, ChainId, DataCommitment, DepositAction, OutboxEntry, bridge_account,
-        bridge_id,
+        BridgeParameters, ChainId, DataCommitment, DepositAction, Message, OutboxEntry,
+        bridge_account, bridge_id,
     },
     signature::{sign_payload, sign_zkapp_command},
     types::{
@@ -223,7 +223,7 @@ pub(crate) fn data(batch: &Batch) -> DataCommitment {
 /// What happens in a block.
 pub(crate) enum Happens {
     Command(Command),
-    Message(Result<DepositAction, Fp>),
+    Message(Message),
 }
 
 /// A batch of blocks in which commands are carried out and messages consumed.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use mina_ledger::{
     ledger::{FullLedger, Ledger},
     logic::NoProofs,
-    rollup::{Hashed, OutboxEntry},
+    rollup::{Hashed, Message, OutboxEntry},
     types::{
         AccountId, Authorization, AuthorizationKind, CallForest, Length, Proof, SignedAmount, Slot,
     },
@@ -306,7 +306,7 @@ fn what_has_no_plan_is_refused() {
 /// Payments and delegations have proofs of their own, in the order of the block.
 #[test]
 fn payments_and_delegations() {
-    let message = |to, amount| Happens::Message(Ok(deposit(to, amount)));
+    let message = |to, amount| Happens::Message(Message::Deposit(deposit(to, amount)));
     let paid = |from, nonce, to, amount| Happens::Command(payment(from, nonce, to, amount));
     let blocks = vec![
         // More than a proof has room for: to a new account, to one that it does not suffice for,
@@ -379,14 +379,14 @@ fn opening(from: u64, nonce: u32, new: u64, amount: u64) -> Command {
 /// Messages and commands have proofs of their own, in the order of the block; new accounts theirs.
 #[test]
 fn messages_and_new_accounts() {
-    let message = |to, amount| Happens::Message(Ok(deposit(to, amount)));
+    let message = |to, amount| Happens::Message(Message::Deposit(deposit(to, amount)));
     let blocks = vec![
         (5, vec![message(70, 3 * MINA), message(71, 1)]),
         (6, vec![Happens::Command(opening(0, 0, 60, MINA)), Happens::Command(nothing(0, 1))]),
         (
             7,
             vec![
-                Happens::Message(Err(deposit(1, MINA).action_hash())),
+                Happens::Message(Message::Unopened(deposit(1, MINA).action_hash())),
                 Happens::Command(opening(1, 0, 61, 1)),
                 Happens::Command(transfer(2, 0, 70, MINA)),
             ],

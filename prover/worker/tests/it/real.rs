@@ -8,7 +8,7 @@ use mina_ledger::{
     hash::command_hashes,
     ledger::Ledger,
     logic::{ProofClaim, ProofVerifier},
-    rollup::Hashed,
+    rollup::{Hashed, Message},
     types::{
         AccountId, Authorization, AuthorizationKind, CallForest, Proof, SignedAmount,
         VerificationKey,
@@ -49,7 +49,7 @@ async fn a_batch_is_proved_on_this_machine() {
 
     // A deposit to a new account, one that does not cover the fee for one, an empty block, a transfer
     // that fails, and a payment to the new account.
-    let message = |to, amount| Happens::Message(Ok(deposit(to, amount)));
+    let message = |to, amount| Happens::Message(Message::Deposit(deposit(to, amount)));
     let blocks = vec![
         (5, vec![message(70, 3 * MINA), message(71, 1)]),
         (6, vec![]),

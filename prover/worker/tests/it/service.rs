@@ -6,6 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use mina_ledger::rollup::Message;
 use tempfile::tempdir;
 use tokio_util::sync::CancellationToken;
 use zeko_worker::{
@@ -50,7 +51,7 @@ async fn jobs_of_every_rule_are_given_out() {
     let blocks = vec![(
         5,
         vec![
-            Happens::Message(Ok(deposit(70, 3 * MINA))),
+            Happens::Message(Message::Deposit(deposit(70, 3 * MINA))),
             Happens::Command(nothing(0, 0)),
             Happens::Command(payment(0, 1, 1, MINA)),
         ],

@@ -8,8 +8,8 @@ use mina_ledger::{
     ledger::FullLedger,
     logic::NoProofs,
     rollup::{
-        Attestation, BatchStatement, BridgeParameters, ChainId, DataCommitment, OutboxEntry, Root,
-        bridge_account, bridge_id,
+        Attestation, BatchStatement, BridgeParameters, ChainId, DataCommitment, Message,
+        OutboxEntry, Root, bridge_account, bridge_id,
     },
     signature::sign_zkapp_command,
     types::{
@@ -102,7 +102,7 @@ impl Layer2 {
         let mut builder = BatchBuilder::new(&self.parameters, before, 0, sequencer);
         let mut block = builder.block(&mut ledger, slot);
         let message = inbox.next_message(before.inbox).unwrap();
-        block.message(Ok(message.deposit.unwrap())).unwrap();
+        block.message(Message::Deposit(message.deposit.unwrap())).unwrap();
         let withdrawal = Command::Zkapp(withdraw(&self.user, entry, &self.parameters.domain));
         assert!(block.command(withdrawal).unwrap());
         block.close().unwrap();

@@ -4,7 +4,7 @@ use mina_curves::Fp;
 use mina_ledger::{
     ledger::{Ledger, LedgerError, Location, Mask, MerklePath},
     logic::Context,
-    rollup::{DepositAction, Hashed, MessageReceipt, apply_deposit, apply_unopened, bridge_id},
+    rollup::{DepositAction, Hashed, MessageReceipt, apply_message, bridge_id},
     types::{Account, AccountId, Amount, PublicKey, Slot},
 };
 
@@ -153,7 +153,7 @@ impl InboxRecorder {
 }
 
 impl RecordedInbox {
-    /// Consumes messages as [`apply_deposit`] and [`apply_unopened`] do, and records them.
+    /// Consumes messages as [`apply_message`] does, and records them.
     ///
     /// # Errors
     /// [`LedgerError`], with the ledger as it was.
@@ -169,16 +169,8 @@ impl RecordedInbox {
         let mut recorder = InboxRecorder::new(&mut ledger, rules.clone(), context.slot, before)?;
         for message in messages {
             recorder.before(&mut ledger, *message)?;
-            let outcome = match message {
-                Message::Deposit(deposit) => {
-                    apply_deposit(&mut ledger, deposit, &parameters, context)?
-                }
-                Message::Unopened(hash) => apply_unopened(&mut ledger, *hash, context)?,
-            };
-            // Both are far below 2^64.
-            let created = outcome.supply_increase.magnitude;
-            let fees = outcome.fee.checked_add(created).unwrap_or(outcome.fee);
-            recorder.after(&mut ledger, outcome.receipt, fees)?;
+            let outcome = apply_message(&mut ledger, message, &parameters, context)?;
+            recorder.after(&mut ledger, outcome.receipt, outcome.fees())?;
         }
         ledger.commit()?;
         Ok(recorder.finish())

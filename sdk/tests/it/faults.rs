@@ -1,0 +1,206 @@
+//! What can go wrong between the layers, at every stage of a deposit and of the withdrawal that
+//! follows: the L1 takes blocks back, processes are killed, disks are lost, nobody answers.
+
+mod stack;
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use stack::{FEE, MINA, Stack, user};
+use zeko_sdk::keys::development_key;
+
+/// How far a round has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum At {
+    /// The deposit is in a block of the L1.
+    Deposited,
+    /// It is credited.
+    Credited,
+    /// A withdrawal of what was credited is in a block.
+    Included,
+    /// Its batch is certified.
+    Certified,
+    /// A command for it is in the L1's mempool.
+    Submitted,
+    /// The L1 has the batch.
+    Committed,
+    /// The L1 has paid.
+    Paid,
+}
+
+impl At {
+    const ALL: [Self; 7] = [
+        Self::Deposited,
+        Self::Credited,
+        Self::Included,
+        Self::Certified,
+        Self::Submitted,
+        Self::Committed,
+        Self::Paid,
+    ];
+}
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    /// The L1 takes its last blocks back. Their commands are in the mempool again, or nowhere if they are
+    /// only such as are sent again: users' commands are theirs.
+    Reorganised { depth: u32 },
+    /// The sequencer's process is killed.
+    Killed,
+    /// The L1 cannot be reached by the sequencer for a while.
+    Unreachable,
+    /// Two of four validators are down for a while.
+    NoQuorum,
+    /// The sequencer loses its disks.
+    Wiped,
+}
+
+impl Fault {
+    /// `deposited`: where the L1 has the deposit.
+    async fn happen(self, stack: &mut Stack, deposited: u32) {
+        match self {
+            Self::Reorganised { depth } => {
+                let drops = stack.l1_height() >= deposited + depth;
+                stack.l1.node().reorganise(depth as usize, drops).unwrap();
+            }
+            Self::Killed => {
+                stack.kill_sequencer();
+                stack.start_sequencer(&[]);
+            }
+            Self::Unreachable => {
+                stack.link(false);
+                tokio::time::sleep(Duration::from_secs(2)).await;
+                stack.link(true);
+            }
+            Self::NoQuorum => {
+                for index in [1, 3] {
+                    stack.da.kill(index).await.unwrap();
+                }
+                tokio::time::sleep(Duration::from_secs(2)).await;
+                for index in [1, 3] {
+                    stack.da.restart(index).await.unwrap();
+                }
+            }
+            Self::Wiped => {
+                stack.kill_sequencer();
+                stack.wipe();
+                stack.start_sequencer(&["--from-da"]);
+            }
+        }
+    }
+}
+
+fn is_at_least(status: &Value, stage: &str) -> bool {
+    let stages = ["included", "da_certified", "proved", "committed", "final"];
+    let place = |name: &str| stages.iter().position(|one| *one == name);
+    place(status["status"].as_str().unwrap_or_default()) >= place(stage)
+}
+
+/// A deposit and a withdrawal of part of it, to the end; the fault happens on the way.
+async fn round(stack: &mut Stack, index: u32, at: At, fault: Fault) {
+    let (user, payee) = (user(100 + index), development_key("faults-payee", index).public);
+    let mut deposited = 0;
+    let (before, _) = stack.funds().await;
+    stack.deposit(index as usize % 10, user.public, 5 * MINA).await;
+    for stage in At::ALL.into_iter().filter(|stage| *stage < At::Included) {
+        match stage {
+            At::Deposited => {
+                stack.until("the deposit", async |stack| stack.funds().await.0 > before).await;
+                deposited = stack.l1_height();
+            }
+            _ => {
+                let credited = async |stack: &Stack| {
+                    !["unknown", "relayed"].contains(&&*stack.deposit_status(user.public).await)
+                };
+                stack.until("the credit", credited).await;
+            }
+        }
+        if stage == at {
+            fault.happen(stack, deposited).await;
+        }
+    }
+    // What was credited may be gone for a moment.
+    stack.until("the balance", async |stack| stack.l2_balance(user.public).await > 0).await;
+    let hash = stack.withdraw(&user, payee, 3 * MINA).await;
+    let reached = |wanted| {
+        let hash = hash.clone();
+        async move |stack: &Stack| is_at_least(&stack.status(&hash).await, wanted)
+    };
+    for stage in At::ALL.into_iter().filter(|stage| *stage >= At::Included) {
+        match stage {
+            At::Certified => stack.until("the certificate", reached("da_certified")).await,
+            // It may be there for no longer than a look takes.
+            At::Submitted => {
+                stack
+                    .until("a commit", async |stack| {
+                        stack.is_settling() || reached("committed")(stack).await
+                    })
+                    .await;
+            }
+            At::Committed => stack.until("the commit", reached("committed")).await,
+            At::Paid => stack.until("the money", async |stack| stack.l1_balance(payee) > 0).await,
+            _ => stack.until("the withdrawal", reached("included")).await,
+        }
+        if stage == at {
+            fault.happen(stack, deposited).await;
+        }
+    }
+    stack.until("finality", reached("final")).await;
+    stack.until("the money, for good", async |stack| stack.l1_balance(payee) > 0).await;
+    stack
+        .until("funds that fit", async |stack| {
+            let (contract, supply) = stack.funds().await;
+            contract == supply
+        })
+        .await;
+    let status = stack.status(&hash).await;
+    assert_eq!(status["applied"], true, "{status}");
+    // 0.1 for the deposit and 0.1 for an account there; 1 for an account here.
+    assert_eq!(stack.l2_balance(user.public).await, 5 * MINA - MINA / 5 - 3 * MINA - FEE);
+    assert_eq!(stack.l1_balance(payee), 2 * MINA);
+}
+
+/// The L1 forgets a deposit that has been credited and spent: the L2 goes back, and says why.
+async fn a_forgotten_deposit(stack: &mut Stack) {
+    let (spender, payee) = (user(90), development_key("faults-payee", 90).public);
+    let (before, _) = stack.funds().await;
+    stack.deposit(0, spender.public, 5 * MINA).await;
+    stack.until("the deposit", async |stack| stack.funds().await.0 > before).await;
+    let deposited = stack.l1_height();
+    stack.until("the credit", async |stack| stack.l2_balance(spender.public).await > 0).await;
+    let hash = stack.withdraw(&spender, payee, 3 * MINA).await;
+    stack
+        .until("the withdrawal", async |stack| is_at_least(&stack.status(&hash).await, "included"))
+        .await;
+    let depth = stack.l1_height() - deposited + 1;
+    stack.l1.node().reorganise(depth as usize, true).unwrap();
+    let is_rejected = async |stack: &Stack| stack.status(&hash).await["status"] == "rejected";
+    stack.until("the refusal", is_rejected).await;
+    let status = stack.status(&hash).await;
+    assert!(!status["reason"].as_str().unwrap().is_empty(), "{status}");
+    let is_even = async |stack: &Stack| stack.funds().await == (before, before);
+    stack.until("funds as before", is_even).await;
+    assert_eq!((stack.l2_balance(spender.public).await, stack.l1_balance(payee)), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lost_or_doubled() {
+    let mut stack = Stack::start().await;
+    let mut rounds = Vec::new();
+    for at in At::ALL {
+        rounds.extend((1..=6).map(|depth| (at, Fault::Reorganised { depth })));
+        rounds.push((at, Fault::Killed));
+    }
+    for at in [At::Credited, At::Certified] {
+        rounds.extend([(at, Fault::Unreachable), (at, Fault::NoQuorum), (at, Fault::Wiped)]);
+    }
+    for (index, (at, fault)) in (0..).zip(rounds) {
+        let start = std::time::Instant::now();
+        round(&mut stack, index, at, fault).await;
+        eprintln!("{fault:?} when {at:?}: {:.1?}", start.elapsed());
+    }
+    a_forgotten_deposit(&mut stack).await;
+    stack.stop().await;
+}

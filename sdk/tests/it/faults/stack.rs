@@ -1,0 +1,377 @@
+//! Both layers without proofs, of which every part can fail: an L1 in this process, which can be out
+//! of reach; four validators and a sequencer in processes of their own.
+
+use std::{
+    fs::OpenOptions,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use mina_ledger::{
+    Domain,
+    rollup::{BRIDGE_SUPPLY, bridge_public_key},
+    types::{AccountId, Amount, Nonce, PublicKey, ZkappCommand},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use zeko_bridge::sign;
+use zeko_indexer::{GraphQlSource, Indexer, IndexerConfig};
+use zeko_sdk::{
+    client::{Client, RpcClient},
+    keys::{KeyFile, KeyPair, development_key},
+    local_da::{LocalDa, LocalDaConfig},
+    local_l1::{LocalL1, LocalL1Config},
+    publisher::rollup_config,
+    settlement::{L1Settings, genesis_funds},
+    transfer::withdrawal,
+};
+use zeko_sequencer::{GenesisAccount, GenesisConfig, graphql::MinaNode};
+
+use crate::kit::{Running, succeed, zeko};
+
+pub(crate) const MINA: u64 = 1_000_000_000;
+/// Blocks on top of a deposit's before it is consumed.
+const DEPTH: u32 = 2;
+/// Blocks on top of a settlement's before it is final.
+const FINALITY: u32 = 8;
+const SLOT: Duration = Duration::from_millis(250);
+const PATIENCE: Duration = Duration::from_secs(180);
+pub(crate) const FEE: u64 = 10_000_000;
+
+#[derive(Deserialize)]
+struct Ready {
+    graphql: String,
+    rpc: String,
+}
+
+/// A way to the L1 that can be cut.
+struct Link {
+    address: SocketAddr,
+    is_up: Arc<AtomicBool>,
+}
+
+impl Link {
+    async fn to(l1: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let is_up = Arc::new(AtomicBool::new(true));
+        let up = Arc::clone(&is_up);
+        tokio::spawn(async move {
+            loop {
+                let (mut near, _) = listener.accept().await.unwrap();
+                let up = Arc::clone(&up);
+                tokio::spawn(async move {
+                    let Ok(mut far) = TcpStream::connect(l1).await else { return };
+                    let down = async {
+                        while up.load(Ordering::SeqCst) {
+                            tokio::time::sleep(Duration::from_millis(10)).await;
+                        }
+                    };
+                    // Either side may go away at any time.
+                    tokio::select! {
+                        _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
+                        () = down => {}
+                    }
+                });
+            }
+        });
+        Self { address, is_up }
+    }
+}
+
+/// The stack. The first accounts of either layer have funds.
+pub(crate) struct Stack {
+    folder: TempDir,
+    pub(crate) l1: LocalL1,
+    _archive: Indexer,
+    link: Link,
+    pub(crate) da: LocalDa,
+    sequencer: Option<Running<Ready>>,
+    cancel: CancellationToken,
+}
+
+fn operator() -> KeyPair {
+    development_key("faults-operator", 0)
+}
+
+fn sequencer_key() -> KeyPair {
+    development_key("faults-sequencer", 0)
+}
+
+fn rollup_key() -> KeyPair {
+    development_key("faults-rollup", 0)
+}
+
+pub(crate) fn user(index: u32) -> KeyPair {
+    development_key("faults-user", index)
+}
+
+impl Stack {
+    pub(crate) async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let cancel = CancellationToken::new();
+        let funded = (0..3).map(user).chain([sequencer_key()]);
+        let genesis = GenesisConfig {
+            chain_id: "faults".into(),
+            slot_ms: SLOT.as_millis() as u64,
+            finality: FINALITY,
+            accounts: funded
+                .map(|pair| GenesisAccount {
+                    public_key: pair.public,
+                    balance: Amount::new(1000 * MINA),
+                })
+                .collect(),
+            ..GenesisConfig::default()
+        };
+        let funds = genesis_funds(&genesis).get() + 1000 * MINA;
+        let l1 = LocalL1Config {
+            slot: SLOT,
+            unsafe_no_proofs: true,
+            endowed: vec![(operator().public, Amount::new(funds))],
+            ..LocalL1Config::default()
+        };
+        let l1 = LocalL1::start(l1, &cancel).await.unwrap();
+        let timestamp_ms = l1.node().genesis_timestamp_ms();
+        let genesis = GenesisConfig { timestamp_ms, ..genesis };
+        let graphql = format!("http://{}/graphql", l1.graphql());
+        let index = IndexerConfig {
+            database: "sqlite::memory:".into(),
+            listen: ([127, 0, 0, 1], 0).into(),
+            poll_interval: Duration::from_millis(50),
+            canonical_depth: 290,
+            allow_partial_history: false,
+        };
+        let source = GraphQlSource::new(&graphql).unwrap();
+        let archive = Indexer::start(index, source, &cancel).await.unwrap();
+        let archive_url = format!("http://{}", archive.address());
+        let link = Link::to(l1.graphql()).await;
+        let accounts = folder.path().join("accounts.json");
+        std::fs::write(&accounts, serde_json::to_vec(&genesis.ledger().unwrap()).unwrap()).unwrap();
+        let [rollup, own] = [rollup_key().public, sequencer_key().public];
+        let da = LocalDaConfig {
+            program: env!("CARGO_BIN_EXE_zeko").into(),
+            dir: folder.path().join("da"),
+            chain: "faults-da".into(),
+            listen: [127, 0, 0, 1].into(),
+            rpc_port: 0,
+            rollups: vec![rollup_config(&genesis, rollup, own, accounts)],
+            l1: Some(L1Settings {
+                graphql,
+                archive: archive_url.clone(),
+                depth: DEPTH,
+                poll_ms: 100,
+            }),
+        };
+        let da = LocalDa::start(&da).await.unwrap();
+        let mut stack = Self { folder, l1, _archive: archive, link, da, sequencer: None, cancel };
+        stack.write_settings(&genesis, &archive_url);
+        stack.command(&["deploy", "--account", "rollup.json", "--payer", "operator.json"]);
+        let checked = ["verify-deployment", "--account", &rollup.to_base58()];
+        assert_eq!(stack.command(&checked).trim(), "the contract is as expected");
+        stack.start_sequencer(&[]);
+        stack
+    }
+
+    fn write_settings(&self, genesis: &GenesisConfig, archive: &str) {
+        for (name, pair) in
+            [("operator", operator()), ("sequencer", sequencer_key()), ("rollup", rollup_key())]
+        {
+            let file = KeyFile::encrypt(&pair, "correct horse").unwrap();
+            file.write(&self.path(&format!("{name}.json"))).unwrap();
+        }
+        let any = "127.0.0.1:0";
+        let GenesisConfig { chain_id, slot_ms, timestamp_ms, .. } = &genesis;
+        let account = |account: &GenesisAccount| {
+            let GenesisAccount { public_key, balance } = account;
+            format!(
+                "[[sequencer.genesis.accounts]]\npublic_key = {:?}\nbalance = \"{balance}\"\n",
+                public_key.to_base58(),
+            )
+        };
+        let accounts: String = genesis.accounts.iter().map(account).collect();
+        let urls = &self.da.links().urls;
+        let [rollup, governance, own] =
+            [rollup_key(), development_key("faults-governance", 0), sequencer_key()]
+                .map(|pair| pair.public.to_base58());
+        let l1 = format!("http://{}/graphql", self.link.address);
+        let settings = format!(
+            "[sequencer]
+            data_dir = 'data'
+            block_ms = 200
+            graphql_listen = '{any}'
+            health_listen = '{any}'
+            [sequencer.rpc]
+            listen = '{any}'
+            [sequencer.batch]
+            max_age_ms = 400
+            [sequencer.genesis]
+            chain_id = '{chain_id}'
+            slot_ms = {slot_ms}
+            timestamp_ms = {timestamp_ms}
+            finality = {FINALITY}
+            {accounts}
+            [settlement]
+            unsafe_no_proofs = true
+            committee = 4
+            window = 400
+            deposit_timeout = 2000
+            [bridge]
+            graphql = '{l1}'
+            archive = '{archive}'
+            payer = 'operator.json'
+            governance = '{governance}'
+            sequencer = '{own}'
+            da_genesis = 'da/genesis.json'
+            data_dir = 'bridge'
+            depth = {DEPTH}
+            finality = {FINALITY}
+            poll = '100ms'
+            stuck_blocks = 20
+            [publish]
+            genesis = 'da/genesis.json'
+            rollup_account = '{rollup}'
+            nodes = {urls:?}
+            "
+        );
+        std::fs::write(self.path("zeko.toml"), settings).unwrap();
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn zeko(&self, arguments: &[&str]) -> std::process::Command {
+        let mut command = zeko(&["--config", "zeko.toml"]);
+        command.args(arguments).current_dir(&self.folder);
+        command
+    }
+
+    fn command(&self, arguments: &[&str]) -> String {
+        succeed(&mut self.zeko(arguments))
+    }
+
+    pub(crate) fn start_sequencer(&mut self, flags: &[&str]) {
+        let log = OpenOptions::new().create(true).append(true).open(self.path("log")).unwrap();
+        let mut command = self.zeko(&["sequencer", "--key", "sequencer.json"]);
+        self.sequencer = Some(Running::start(command.args(flags).stderr(log)));
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill_sequencer(&mut self) {
+        assert_eq!(self.sequencer.take().unwrap().signal("KILL"), None);
+    }
+
+    /// Everything that the sequencer has on disk is gone.
+    pub(crate) fn wipe(&self) {
+        for name in ["data", "bridge"] {
+            std::fs::remove_dir_all(self.path(name)).unwrap();
+        }
+    }
+
+    /// Whether the sequencer reaches the L1.
+    pub(crate) fn link(&self, is_up: bool) {
+        self.link.is_up.store(is_up, Ordering::SeqCst);
+    }
+
+    fn ready(&self) -> &Ready {
+        &self.sequencer.as_ref().unwrap().info
+    }
+
+    pub(crate) async fn ask(&self, method: &str, params: Value) -> Value {
+        RpcClient::new(&self.ready().rpc).unwrap().call(method, params).await.unwrap()
+    }
+
+    /// Waits until something is the case.
+    pub(crate) async fn until(&self, what: &str, is: impl AsyncFn(&Self) -> bool) {
+        let start = Instant::now();
+        while !is(self).await {
+            if start.elapsed() > PATIENCE {
+                let log = std::fs::read_to_string(self.path("log")).unwrap();
+                let tail: Vec<_> = log.lines().rev().take(40).collect();
+                panic!("{what} does not happen: {tail:#?}");
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Pays a deposit of `from` on the L1 into the rollup, as the node prepares it.
+    pub(crate) async fn deposit(&self, from: usize, to: PublicKey, amount: u64) {
+        let sender = self.l1.funded()[from].clone();
+        let request = json!({
+            "sender": sender.public, "recipient": to,
+            "amount": amount.to_string(), "fee": FEE.to_string(),
+        });
+        let start = Instant::now();
+        let mut command: ZkappCommand = loop {
+            let rpc = RpcClient::new(&self.ready().rpc).unwrap();
+            match rpc.call("zeko_prepareDeposit", json!([request])).await {
+                Ok(prepared) => break prepared,
+                // Settlement starts behind the sequencer.
+                Err(error) => assert!(start.elapsed() < PATIENCE, "{error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        };
+        sign(&mut command, &[&sender.private], &Domain::default()).unwrap();
+        let l1 = Client::new(&format!("http://{}/graphql", self.l1.graphql())).unwrap();
+        l1.send_zkapp(&command).await.unwrap();
+    }
+
+    /// The first deposit for a key, as the sequencer knows it.
+    pub(crate) async fn deposit_status(&self, to: PublicKey) -> String {
+        let deposits = self.ask("zeko_deposits", json!([to])).await;
+        deposits[0]["status"].as_str().unwrap_or("unknown").to_owned()
+    }
+
+    /// Sends a withdrawal; its hash.
+    pub(crate) async fn withdraw(&self, from: &KeyPair, to: PublicKey, amount: u64) -> String {
+        let paid = (Amount::new(FEE), Nonce::ZERO);
+        let amount = Amount::new(amount);
+        let command = withdrawal(&from.private, to, amount, paid, &Domain::default()).unwrap();
+        Client::new(&self.ready().graphql).unwrap().send_zkapp(&command).await.unwrap()
+    }
+
+    pub(crate) async fn status(&self, hash: &str) -> Value {
+        self.ask("zeko_status", json!([hash])).await
+    }
+
+    pub(crate) async fn l2_balance(&self, key: PublicKey) -> u64 {
+        let account = self.ask("zeko_account", json!([key])).await;
+        account["balance"].as_str().map_or(0, |balance| balance.parse().unwrap())
+    }
+
+    pub(crate) fn l1_balance(&self, key: PublicKey) -> u64 {
+        let account = self.l1.node().account(&AccountId::of(key));
+        account.map_or(0, |record| record.account.balance.get())
+    }
+
+    pub(crate) fn l1_height(&self) -> u32 {
+        self.l1.node().tip().height.get()
+    }
+
+    /// Whether a command of the operator waits on the L1.
+    pub(crate) fn is_settling(&self) -> bool {
+        let pool = self.l1.node().pool(&Default::default());
+        pool.iter().any(|command| command.fee_payer() == operator().public)
+    }
+
+    /// What the contract holds, and what there is on the L2: the same when nothing is on its way.
+    pub(crate) async fn funds(&self) -> (u64, u64) {
+        let bridge = self.l2_balance(bridge_public_key()).await;
+        (self.l1_balance(rollup_key().public), BRIDGE_SUPPLY.get() - bridge)
+    }
+
+    pub(crate) async fn stop(mut self) {
+        assert_eq!(self.sequencer.take().unwrap().signal("TERM"), Some(0));
+        self.da.stop().await.unwrap();
+        self.cancel.cancel();
+        self.l1.join().await.unwrap();
+    }
+}
