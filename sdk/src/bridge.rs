@@ -169,10 +169,8 @@ impl Settling {
         cancel: &CancellationToken,
     ) -> Result<Settlement, Failure> {
         let programs = self.programs().await.map_err(Failure::passing)?;
-        let started = Settlement::start(self.config.clone(), programs, sequencer.clone(), cancel);
-        started
-            .await
-            .map_err(|error| Failure { is_fatal: error.is_fatal(), reason: error.to_string() })
+        let (config, sequencer) = (self.config.clone(), sequencer.clone());
+        Ok(Settlement::start(config, programs, sequencer, cancel).await?)
     }
 
     /// The programs of the contract that is on the L1.

@@ -23,13 +23,13 @@ use zeko_sdk::{
     publisher::{Publisher, PublisherConfig, rollup_config},
     rebuild::{has_published, rebuild},
     settlement::SettlementSettings,
-    supervisor::{Failure, Running, Supervisor, Waits},
+    supervisor::{Running, Supervisor, Waits},
 };
-use zeko_sequencer::{Sequencer, SequencerConfig};
+use zeko_sequencer::{GenesisConfig, Sequencer, SequencerConfig, SequencerHandle};
 
 use crate::{
     account::{Password, unlock},
-    bridge::{BridgeSettings, Rollup},
+    bridge::{BridgeSettings, Rollup, Settling},
     telemetry,
 };
 
@@ -231,7 +231,7 @@ impl PublishSettings {
             anyhow::ensure!(!from_da, "--from-da needs --da-nodes and --da-genesis");
             return Ok(());
         }
-        if !from_da && config.data_dir.join("store").exists() {
+        if !from_da && config.has_chain() {
             return Ok(());
         }
         let links = self.links(&self.genesis()?)?;
@@ -247,36 +247,48 @@ impl PublishSettings {
         Ok(())
     }
 
-    /// Publishes and settles, and goes on trying, if there is anybody to publish to. An error is one of
-    /// the settings.
-    fn start(
+    /// Looks at everything that is needed to publish and settle, if there is anybody to publish to: an
+    /// error is one of the settings.
+    fn prepare(
         &self,
         file: Option<&Path>,
         password: &Password,
-        sequencer: &Sequencer,
+        genesis: &GenesisConfig,
         key: &PrivateKey,
-        cancel: &CancellationToken,
-    ) -> anyhow::Result<Option<Supervisor>> {
+    ) -> anyhow::Result<Option<Publishing>> {
         if self.nodes.is_empty() {
             return Ok(None);
         }
         let da = self.genesis()?;
         let account = PublicKey::from_base58(&self.rollup_account).context("rollup_account")?;
-        let handle = sequencer.handle().clone();
-        handle.keep_batches_whole();
-        let genesis = &handle.config().genesis;
         let bridge: BridgeSettings = load(file, std::env::vars(), &toml::Table::new())?;
         let rollup = Rollup { account, key, da: &da, genesis };
         let settling = bridge.settling(file, password, &rollup)?;
-        if let Some(settling) = &settling {
-            settling.limit(&handle);
-        }
         let config = PublisherConfig {
             rollup: rollup_config(genesis, account, key.to_public_key(), PathBuf::new()),
             committee_epoch: da.committee_epoch,
             da: self.links(&da)?,
         };
-        let (sequencer, key, settling) = (handle.clone(), key.clone(), settling.map(Arc::new));
+        Ok(Some(Publishing { config, key: key.clone(), settling: settling.map(Arc::new) }))
+    }
+}
+
+/// Where batches go to, and how they are settled.
+struct Publishing {
+    config: PublisherConfig,
+    key: PrivateKey,
+    settling: Option<Arc<Settling>>,
+}
+
+impl Publishing {
+    /// Publishes and settles, and goes on trying.
+    fn start(self, sequencer: SequencerHandle, cancel: &CancellationToken) -> Supervisor {
+        let Self { config, key, settling } = self;
+        sequencer.keep_batches_whole();
+        if let Some(settling) = &settling {
+            settling.limit(&sequencer);
+        }
+        let handle = sequencer.clone();
         let attempt = move |cancel: CancellationToken| {
             let (config, handle, key) = (config.clone(), handle.clone(), key.clone());
             let settling = settling.clone();
@@ -285,16 +297,13 @@ impl PublishSettings {
                     Some(settling) => Some(settling.start(&handle, &cancel).await?),
                     None => None,
                 };
-                let publisher = Publisher::start(config, handle, key, settlement.as_ref(), &cancel);
-                let publisher = publisher.map_err(|error| Failure {
-                    is_fatal: error.is_fatal(),
-                    reason: error.to_string(),
-                })?;
+                let publisher =
+                    Publisher::start(config, handle, key, settlement.as_ref(), &cancel)?;
                 Ok(Running { publisher, settlement })
             }
             .boxed()
         };
-        Ok(Some(Supervisor::start(sequencer, Waits::default(), attempt, cancel)))
+        Supervisor::start(sequencer, Waits::default(), attempt, cancel)
     }
 }
 
@@ -343,17 +352,10 @@ pub(crate) async fn sequencer(
         let settings: SettlementSettings = load(file, std::env::vars(), &none)?;
         config.proving.sizes = Some(settings.proof_sizes());
     }
+    let publishing = publish.prepare(file, &command.password, &config.genesis, &key)?;
     publish.rebuild(&config, &key, command.from_da).await?;
-    let sequencer = Sequencer::start(config, key.clone(), &cancel).await?;
-    let started = publish.start(file, &command.password, &sequencer, &key, &cancel);
-    let started = match started {
-        Ok(started) => started,
-        Err(error) => {
-            cancel.cancel();
-            sequencer.join().await?;
-            return Err(error);
-        }
-    };
+    let sequencer = Sequencer::start(config, key, &cancel).await?;
+    let supervisor = publishing.map(|it| it.start(sequencer.handle().clone(), &cancel));
     let addresses = sequencer.addresses();
     print_line(&json!({
         "graphql": url(addresses.graphql, "/graphql"),
@@ -363,7 +365,7 @@ pub(crate) async fn sequencer(
     }));
     let mut services: JoinSet<anyhow::Result<()>> = JoinSet::new();
     services.spawn(async move { Ok(sequencer.join().await?) });
-    if let Some(supervisor) = started {
+    if let Some(supervisor) = supervisor {
         services.spawn(async move { Ok(supervisor.join().await?) });
     }
     // The end of one is the end of all.

@@ -13,7 +13,10 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use zeko_sequencer::SequencerHandle;
 
-use crate::{publisher::Publisher, settlement::Settlement};
+use crate::{
+    publisher::{Publisher, PublisherError},
+    settlement::{Settlement, SettlementError},
+};
 
 /// How long to wait before another attempt: each time twice as long.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +57,18 @@ impl Failure {
     /// Something that does not concern the sequencer's own data.
     pub fn passing(reason: impl Display) -> Self {
         Self { reason: format!("{reason:#}"), is_fatal: false }
+    }
+}
+
+impl From<PublisherError> for Failure {
+    fn from(error: PublisherError) -> Self {
+        Self { is_fatal: error.is_fatal(), reason: error.to_string() }
+    }
+}
+
+impl From<SettlementError> for Failure {
+    fn from(error: SettlementError) -> Self {
+        Self { is_fatal: error.is_fatal(), reason: error.to_string() }
     }
 }
 
@@ -170,13 +185,13 @@ async fn watch(
     let published = async {
         let ended = publisher.join().await;
         cancel.cancel();
-        ended.map_err(|error| Failure { is_fatal: error.is_fatal(), reason: error.to_string() })
+        ended.map_err(Failure::from)
     };
     let settled = async {
         let Some(settlement) = settlement else { return Ok(()) };
         let ended = settlement.join().await;
         cancel.cancel();
-        ended.map_err(|error| Failure { is_fatal: error.is_fatal(), reason: error.to_string() })
+        ended.map_err(Failure::from)
     };
     let ended = async { tokio::join!(settled, published) };
     let (settled, published) = tokio::select! {

@@ -52,6 +52,13 @@ pub struct SequencerConfig {
     pub unsafe_no_proofs: bool,
 }
 
+impl SequencerConfig {
+    /// Whether the data directory has a chain already.
+    pub fn has_chain(&self) -> bool {
+        crate::store::path(&self.data_dir).exists()
+    }
+}
+
 impl Default for SequencerConfig {
     fn default() -> Self {
         Self {

@@ -1,7 +1,10 @@
 //! What is kept of the chain: accounts, blocks, batches, and where each command went. One sled
 //! tree; everything of a block is written in one atomic batch.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use mina_curves::Fp;
 use mina_ledger::{
@@ -246,10 +249,15 @@ pub(crate) fn field(text: &str) -> Result<Fp, StoreError> {
     from_decimal(text).map_err(|_| StoreError::Corrupt { what: "field element" })
 }
 
+/// Where the store of a data directory is.
+pub(crate) fn path(dir: &Path) -> PathBuf {
+    dir.join("store")
+}
+
 impl Store {
     pub(crate) fn open(dir: &Path, era: Era, cache_mib: u64) -> Result<Self, StoreError> {
         let config = sled::Config::new()
-            .path(dir.join("store"))
+            .path(path(dir))
             .cache_capacity(cache_mib << 20)
             .flush_every_ms(Some(1000));
         let db = zeko_sled::open(&config)?;

@@ -12,7 +12,7 @@ use mina_ledger::{
     rollup::{
         ChainId, Commit, CommitOrder, Committee, CommitteeMember, Configuration, ContractState,
         DeployFunds, Deposit, DepositAction, Field, Hashed, OutboxEntry, Payout, Sequencer,
-        SettlementParameters, SignedStatement, bridge_public_key,
+        SettlementParameters, SignedStatement, bridge_public_key, deploy_updates,
     },
     signature::sign_zkapp_command,
     types::{
@@ -163,8 +163,9 @@ impl Rollup {
     fn deploy(&self) {
         let payer = self.layer1.payer.to_public_key();
         let funds = DeployFunds { payer, creation_fee: CREATION_FEE, vault: VAULT };
-        let updates = self.contract.deploy(self.account, &self.state, &self.committee, &funds);
-        let updates = updates.unwrap();
+        let Self { account, contract, state, committee, .. } = self;
+        let (key, parameters) = (contract.verification_key(), contract.parameters());
+        let updates = deploy_updates(*account, key, state, committee, &funds, parameters).unwrap();
         self.layer1.send(CallForest::flat(updates), &[&secret(1)]).unwrap();
         self.check();
     }

@@ -17,8 +17,8 @@ mod payout;
 
 use mina_ledger::{
     rollup::{
-        BatchStatement, Commit, Committee, ContractState, DeployFunds, Deposit, Hashed, Payout,
-        RollupAccount, SettlementError, SettlementParameters, deploy_updates,
+        BatchStatement, Commit, Deposit, Hashed, Payout, RollupAccount, SettlementError,
+        SettlementParameters,
     },
     types::{
         AccountUpdate, Authorization, Body, CallForest, Proof, PublicKey, TypeError,
@@ -124,19 +124,6 @@ impl Contract {
     /// The rollup account with this key.
     pub fn account(&self, public_key: PublicKey) -> RollupAccount {
         RollupAccount { public_key, key_hash: self.program.verification_key().hash() }
-    }
-
-    /// The two updates that set up a rollup account, to be signed by who pays and by the account; `None`
-    /// for more MINA than there is.
-    pub fn deploy(
-        &self,
-        account: PublicKey,
-        state: &ContractState,
-        committee: &Committee,
-        funds: &DeployFunds,
-    ) -> Option<[AccountUpdate; 2]> {
-        let key = self.verification_key();
-        deploy_updates(account, key, state, committee, funds, &self.parameters)
     }
 
     /// The update that makes a deposit.

@@ -10,12 +10,13 @@ use tokio::{
     net::TcpStream,
 };
 use tokio_util::sync::CancellationToken;
-use zeko_indexer::{GraphQlSource, Indexer, IndexerConfig};
 use zeko_sdk::{
     keys::development_key,
     local_l1::{LocalL1, LocalL1Config},
 };
 use zeko_sequencer::{AdminConfig, GenesisAccount, GenesisConfig, Sequencer, SequencerConfig};
+
+use crate::kit::index;
 
 /// Sends bytes, closes its side, and reads what comes.
 async fn exchange(address: SocketAddr, bytes: &[u8]) -> String {
@@ -180,15 +181,8 @@ async fn every_endpoint_refuses_and_goes_on() {
     let sequencer = start_sequencer(folder.path(), &cancel).await;
     let l1 = LocalL1::start(LocalL1Config::default(), &cancel).await.unwrap();
     let at = sequencer.addresses();
-    let source = GraphQlSource::new(&format!("http://{}/graphql", at.graphql)).unwrap();
-    let index = IndexerConfig {
-        database: "sqlite::memory:".into(),
-        listen: ([127, 0, 0, 1], 0).into(),
-        poll_interval: std::time::Duration::from_millis(100),
-        canonical_depth: 10,
-        allow_partial_history: false,
-    };
-    let indexer = Indexer::start(index, source, &cancel).await.unwrap();
+    let graphql = format!("http://{}/graphql", at.graphql);
+    let indexer = index(&graphql, std::time::Duration::from_millis(100), 10, &cancel).await;
     indexer.ready().await;
 
     let height = "networkState { maxBlockHeight { pendingMaxBlockHeight } }";

@@ -30,7 +30,7 @@ use zeko_bridge::{
     L1View, L1Watcher, Settler, SettlerConfig, SettlerError, SettlerStatus, Stage, WatcherConfig,
     deploy, sign, verify_deployment,
 };
-use zeko_indexer::{GraphQlSource, Indexer, IndexerConfig};
+use zeko_indexer::Indexer;
 use zeko_sdk::{
     keys::{KeyPair, development_key},
     local_l1::{LocalL1, LocalL1Config, Node},
@@ -38,6 +38,8 @@ use zeko_sdk::{
 use zeko_sequencer::graphql::MinaNode;
 
 use layer2::Layer2;
+
+use crate::kit::index;
 
 const MINA: u64 = 1_000_000_000;
 /// What the accounts of the L2 begin with.
@@ -69,15 +71,7 @@ impl Layer1 {
         let config = LocalL1Config { slot: Duration::from_secs(36_000), ..Default::default() };
         let l1 = LocalL1::start(config, &cancel).await.unwrap();
         let graphql = format!("http://{}/graphql", l1.graphql());
-        let index = IndexerConfig {
-            database: "sqlite::memory:".into(),
-            listen: ([127, 0, 0, 1], 0).into(),
-            poll_interval: Duration::from_millis(20),
-            canonical_depth: 290,
-            allow_partial_history: false,
-        };
-        let source = GraphQlSource::new(&graphql).unwrap();
-        let indexer = Indexer::start(index, source, &cancel).await.unwrap();
+        let indexer = index(&graphql, Duration::from_millis(20), 290, &cancel).await;
         let archive = format!("http://{}", indexer.address());
         let client = L1Client::new(L1Config::new(graphql, archive)).unwrap();
         let mines = Arc::new(AtomicBool::new(true));

@@ -4,9 +4,12 @@ use std::{
     io::Read,
     path::Path,
     process::{Child, Command, Output, Stdio},
+    time::Duration,
 };
 
 use serde::de::DeserializeOwned;
+use tokio_util::sync::CancellationToken;
+use zeko_indexer::{GraphQlSource, Indexer, IndexerConfig};
 
 /// The command, without settings from the outside.
 pub(crate) fn zeko(arguments: &[&str]) -> Command {
@@ -78,4 +81,22 @@ impl<Info> Drop for Running<Info> {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// An index in memory of what `graphql` serves, until `cancel`.
+pub(crate) async fn index(
+    graphql: &str,
+    poll_interval: Duration,
+    canonical_depth: u32,
+    cancel: &CancellationToken,
+) -> Indexer {
+    let config = IndexerConfig {
+        database: "sqlite::memory:".into(),
+        listen: ([127, 0, 0, 1], 0).into(),
+        poll_interval,
+        canonical_depth,
+        allow_partial_history: false,
+    };
+    let source = GraphQlSource::new(graphql).unwrap();
+    Indexer::start(config, source, cancel).await.unwrap()
 }

@@ -12,12 +12,13 @@ use mina_ledger::{
 };
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
-use zeko_indexer::{GraphQlSource, Indexer, IndexerConfig};
 use zeko_sdk::keys::development_key;
 use zeko_sequencer::{
     AdminConfig, Command, GenesisAccount, GenesisConfig, Sequencer, SequencerConfig,
     graphql::MinaNode,
 };
+
+use crate::kit::index;
 
 const SLOT_MS: u64 = 100;
 const TOKEN: &str = "sixteen bytes at least";
@@ -94,15 +95,8 @@ async fn the_index_follows_rollbacks_of_the_l2() {
     assert_eq!(found["block"]["stateHash"], hash);
     assert_eq!(found["block"]["protocolState"]["consensusState"]["blockHeight"], "0");
 
-    let index = IndexerConfig {
-        database: "sqlite::memory:".into(),
-        listen: ([127, 0, 0, 1], 0).into(),
-        poll_interval: Duration::from_millis(10),
-        canonical_depth: 100_000,
-        allow_partial_history: false,
-    };
-    let source = GraphQlSource::new(&graphql).unwrap();
-    let indexer = Indexer::start(index, source, &CancellationToken::new()).await.unwrap();
+    let indexer =
+        index(&graphql, Duration::from_millis(10), 100_000, &CancellationToken::new()).await;
     let archive = format!("http://{}/graphql", indexer.address());
     let follows = async |hash: &str, state: &str| {
         let ask = format!(r#"{{ commandStatus(hash: "{hash}") {{ state }} }}"#);

@@ -14,7 +14,6 @@ use mina_ledger::{
 };
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
-use zeko_indexer::{GraphQlSource, Indexer, IndexerConfig};
 use zeko_sdk::{
     keys::{KeyPair, development_key},
     local_l1::{Chain, ChainError, Genesis, LocalL1, LocalL1Config, Node},
@@ -23,6 +22,8 @@ use zeko_sequencer::{
     Command,
     graphql::{BlockSelector, MinaNode, SubmitError, TransactionStatus},
 };
+
+use crate::kit::index;
 
 const MINA: u64 = 1_000_000_000;
 
@@ -245,15 +246,7 @@ async fn the_archive_follows_rollbacks() {
     let listed = http.client.get(format!("{manager}/list-acquired-accounts")).send().await.unwrap();
     assert_eq!(listed.json::<Value>().await.unwrap(), json!([lent]));
 
-    let index = IndexerConfig {
-        database: "sqlite::memory:".into(),
-        listen: ([127, 0, 0, 1], 0).into(),
-        poll_interval: Duration::from_millis(10),
-        canonical_depth: 290,
-        allow_partial_history: false,
-    };
-    let source = GraphQlSource::new(&graphql).unwrap();
-    let indexer = Indexer::start(index, source, &cancel).await.unwrap();
+    let indexer = index(&graphql, Duration::from_millis(10), 290, &cancel).await;
     let archive = format!("http://{}/graphql", indexer.address());
     let follows = async |hash: &str, state: &str| loop {
         let query = format!(r#"{{ commandStatus(hash: "{hash}") {{ state }} }}"#);

@@ -307,6 +307,11 @@ async fn a_sequencer_starts_without_its_l1() {
     // What is set wrong is still said at once.
     let reason = fail(&mut start("nobody.json"));
     assert!(reason.contains("nobody.json"), "{reason}");
+    // Nobody can say whether this chain exists already.
+    let reason = fail(&mut start("operator.json"));
+    assert!(reason.contains("0 of 1 nodes"), "{reason}");
+    let alone = Running::<SequencerInfo>::start(&mut site.sequencer());
+    assert_eq!(alone.signal("TERM"), Some(0));
     let running = Running::<SequencerInfo>::start(&mut start("operator.json"));
     let health = &running.info.health;
     let settlement = async || get(health, "/settlement").await;

@@ -23,7 +23,7 @@ use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use zeko_bridge::sign;
-use zeko_indexer::{GraphQlSource, Indexer, IndexerConfig};
+use zeko_indexer::Indexer;
 use zeko_sdk::{
     client::{Client, RpcClient},
     keys::{KeyFile, KeyPair, development_key},
@@ -35,7 +35,7 @@ use zeko_sdk::{
 };
 use zeko_sequencer::{GenesisAccount, GenesisConfig, graphql::MinaNode};
 
-use crate::kit::{Running, succeed, zeko};
+use crate::kit::{Running, index, succeed, zeko};
 
 pub(crate) const MINA: u64 = 1_000_000_000;
 /// Blocks on top of a deposit's before it is consumed.
@@ -142,15 +142,7 @@ impl Stack {
         let timestamp_ms = l1.node().genesis_timestamp_ms();
         let genesis = GenesisConfig { timestamp_ms, ..genesis };
         let graphql = format!("http://{}/graphql", l1.graphql());
-        let index = IndexerConfig {
-            database: "sqlite::memory:".into(),
-            listen: ([127, 0, 0, 1], 0).into(),
-            poll_interval: Duration::from_millis(50),
-            canonical_depth: 290,
-            allow_partial_history: false,
-        };
-        let source = GraphQlSource::new(&graphql).unwrap();
-        let archive = Indexer::start(index, source, &cancel).await.unwrap();
+        let archive = index(&graphql, Duration::from_millis(50), 290, &cancel).await;
         let archive_url = format!("http://{}", archive.address());
         let link = Link::to(l1.graphql()).await;
         let accounts = folder.path().join("accounts.json");
