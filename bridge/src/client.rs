@@ -165,6 +165,8 @@ pub struct ArchivedActions {
     pub height: Length,
     /// The hash of the block.
     pub state_hash: String,
+    /// The hash of the command, if the archive says it.
+    pub transaction: Option<TransactionHash>,
     /// The fields of each action.
     pub actions: Vec<Vec<Fp>>,
 }
@@ -312,7 +314,7 @@ impl L1Client {
     ) -> Result<Vec<ArchivedActions>, L1Error> {
         let query = "query ($input: ActionFilterOptionsInput!) { actions(input: $input) { \
                      blockInfo { height stateHash } \
-                     actionData { accountUpdateId data transactionInfo { sequenceNumber } } } }";
+                     actionData { accountUpdateId data transactionInfo { sequenceNumber hash } } } }";
         let input = json!({ "address": account, "from": from, "to": to });
         let data: ActionsData = self.ask_archive(query, json!({ "input": input })).await?;
         data.into_actions().map_err(|what| self.unreadable_archive(what))

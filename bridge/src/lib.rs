@@ -12,6 +12,7 @@ mod client;
 mod command;
 mod deploy;
 mod deposit;
+mod pool;
 mod prover;
 mod settler;
 mod view;
@@ -27,6 +28,7 @@ pub use deploy::{
     verify_deployment,
 };
 pub use deposit::{DepositError, DepositRequest, Deposits, DepositsConfig};
+pub use pool::{MAX_REQUESTS, Requests};
 pub use prover::{ContractProver, FoldSizes, ProverError};
 pub use settler::{
     BatchStatus, Beginning, CertifiedBatch, Fees, HandInError, MissingOutbox, Settler,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mina_curves::{Fp, PastaField};
 use mina_ledger::{
-    hash::{actions_hash, constants::EMPTY_ACTION_STATE, push_actions},
+    hash::{TransactionHash, actions_hash, constants::EMPTY_ACTION_STATE, push_actions},
     rollup::{DepositAction, Field, PayoutState, Progress},
     types::{Length, Slot},
 };
@@ -23,7 +23,10 @@ pub struct Message {
     pub action_hash: Fp,
     /// What it says; `None` if its data is not that of a deposit.
     pub deposit: Option<DepositAction>,
-    /// The height of its block.
+    /// The command that made it, if somebody has said it.
+    pub transaction: Option<TransactionHash>,
+    /// The height of its block. A message that only the pool knows has that at which the account's
+    /// action state was first seen to have it: no less.
     pub height: Length,
 }
 
@@ -144,7 +147,8 @@ pub(crate) fn append_messages(messages: &mut Vec<Message>, archived: &[ArchivedA
             [fields] => DepositAction::from_fields(fields),
             _ => None,
         };
-        messages.push(Message { before, after, action_hash, deposit, height: update.height });
+        let ArchivedActions { height, transaction, .. } = *update;
+        messages.push(Message { before, after, action_hash, deposit, transaction, height });
         before = after;
     }
 }
@@ -175,7 +179,8 @@ mod tests {
     }
 
     fn update(height: u32, actions: Vec<Vec<Fp>>) -> ArchivedActions {
-        ArchivedActions { height: Length::new(height), state_hash: String::new(), actions }
+        let (state_hash, transaction) = (String::new(), None);
+        ArchivedActions { height: Length::new(height), state_hash, transaction, actions }
     }
 
     fn block(height: u32) -> L1Block {

@@ -6,13 +6,14 @@ use mina_curves::Fp;
 use mina_ledger::{
     hash::constants::EMPTY_ACTION_STATE,
     rollup::{ContractEvent, Field, Hashed, PayoutState},
-    types::PublicKey,
+    types::{Length, PublicKey},
 };
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     client::{ArchivedActions, L1Block, L1Client, L1Error, L1Snapshot, L1Zkapp},
+    pool::Requests,
     view::{L1View, Message, append_messages},
 };
 
@@ -36,12 +37,15 @@ pub struct WatcherConfig {
     pub blocks: u32,
     /// The height below which nothing happened to the rollup account.
     pub first_block: u32,
+    /// Messages that others have relayed, for when the archive does not have them.
+    pub requests: Option<watch::Receiver<Requests>>,
 }
 
 impl WatcherConfig {
     /// Looks every two seconds at the last 40 blocks.
     pub fn new(account: PublicKey) -> Self {
-        Self { account, poll: Duration::from_secs(2), blocks: 40, first_block: 0 }
+        let poll = Duration::from_secs(2);
+        Self { account, poll, blocks: 40, first_block: 0, requests: None }
     }
 }
 
@@ -159,6 +163,14 @@ impl Worker {
             Ok(found) => found,
             Err(error) => (Vec::clone(&old.inbox), Some(error.to_string())),
         };
+        let relayed = match &not_ready {
+            Some(_) => self.relayed([undisturbed(&old, &blocks), &inbox], tip, &contract),
+            None => None,
+        };
+        let (inbox, not_ready) = match relayed {
+            Some(inbox) => (inbox, None),
+            None => (inbox, not_ready),
+        };
         let payout = self.payout(old.payout, tip, &contract).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "the archive has no answer");
             None
@@ -206,6 +218,22 @@ impl Worker {
         Ok((messages, Some(reason)))
     }
 
+    /// The messages that are known, or that the archive has given, completed by those that were relayed.
+    fn relayed(
+        &self,
+        known: [&[Message]; 2],
+        tip: u32,
+        contract: &L1Zkapp,
+    ) -> Option<Vec<Message>> {
+        let requests = self.config.requests.as_ref()?.borrow();
+        let [state, ..] = contract.action_states;
+        let found = known
+            .into_iter()
+            .find_map(|known| requests.complete(known, state, Length::new(tip)))?;
+        tracing::debug!(messages = found.len(), "the inbox is known by relayed requests");
+        Some(found)
+    }
+
     /// What field 3 is the hash of.
     async fn payout(
         &self,
@@ -235,6 +263,15 @@ impl Worker {
         }
         Ok(None)
     }
+}
+
+/// The messages of a view that are in blocks below which nothing was replaced since: those behind may
+/// be in other blocks by now.
+fn undisturbed<'v>(old: &'v L1View, blocks: &[L1Block]) -> &'v [Message] {
+    let kept = old.blocks.iter().rev().find(|block| blocks.contains(block));
+    let height = kept.map_or(0, |block| block.height.get());
+    let count = old.inbox.iter().take_while(|message| message.height.get() <= height).count();
+    old.inbox.get(..count).unwrap_or_default()
 }
 
 /// Whether the archive's block is on the best chain, as far back as that is known.

@@ -22,6 +22,7 @@ use zeko_bridge::{
 use zeko_da::Genesis;
 use zeko_sdk::{
     config::{Section, Span, load},
+    local_da::DaLinks,
     settlement::{
         Programs, SETTLER_MARGIN, Settlement, SettlementConfig, SettlementSettings, configuration,
         genesis_funds, genesis_root,
@@ -92,6 +93,8 @@ pub(crate) struct Rollup<'a> {
     pub(crate) key: &'a PrivateKey,
     /// The genesis of the DA layer.
     pub(crate) da: &'a Genesis,
+    /// Its nodes.
+    pub(crate) links: &'a DaLinks,
     /// The genesis of the chain.
     pub(crate) genesis: &'a GenesisConfig,
 }
@@ -112,7 +115,7 @@ impl BridgeSettings {
         if !self.settles() {
             return Ok(None);
         }
-        let Rollup { account, key, da, genesis } = *rollup;
+        let Rollup { account, key, da, links, genesis } = *rollup;
         let payer = unlock(&self.payer, password)?.private;
         let settings: SettlementSettings = load(file, std::env::vars(), &toml::Table::new())?;
         let committee = da.committee()?;
@@ -121,6 +124,7 @@ impl BridgeSettings {
         let configuration = configuration(sequencer, &committee, da.committee_epoch, governance);
         let config = SettlementConfig {
             l1: L1Config::new(&self.graphql, &self.archive),
+            da: links.clone(),
             settler: SettlerConfig {
                 data_dir: self.data_dir.clone(),
                 account,

@@ -262,7 +262,10 @@ async fn node(file: Option<&Path>, command: &Run) -> Result<()> {
     let cancel = CancellationToken::new();
     telemetry::cancel_on_signal(&cancel)?;
     let inboxes = match &settings.l1 {
-        Some(l1) => inboxes(l1, &settings.rollups, &cancel)?,
+        Some(l1) => {
+            let url = format!("ws://{}", settings.rpc_listen);
+            inboxes(l1, &settings.rollups, &(genesis.chain_id()?, url), &cancel)?
+        }
         None => Vec::new(),
     };
     let config = DaConfig {
@@ -303,10 +306,11 @@ type Inboxes = Vec<(String, Box<dyn InboxSource>)>;
 fn inboxes(
     l1: &L1Settings,
     rollups: &[RollupConfig],
+    da: &(ChainId, String),
     cancel: &CancellationToken,
 ) -> Result<Inboxes> {
     let inbox = |rollup: &RollupConfig| -> Result<(String, Box<dyn InboxSource>)> {
-        Ok((rollup.chain.clone(), Box::new(WatchedInbox::start(l1, rollup, cancel)?)))
+        Ok((rollup.chain.clone(), Box::new(WatchedInbox::start(l1, rollup, da.clone(), cancel)?)))
     };
     rollups.iter().map(inbox).collect()
 }

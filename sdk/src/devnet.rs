@@ -537,6 +537,7 @@ async fn settle(
     let proving = config.settlement.as_ref().map(|settlement| settlement.proving);
     let settlement = SettlementConfig {
         l1,
+        da: da.clone(),
         settler: SettlerConfig {
             data_dir: config.data_dir.join("settlement"),
             account: account.public,

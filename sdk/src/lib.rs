@@ -21,6 +21,8 @@ pub mod devnet;
 pub mod keys;
 pub mod local_da;
 pub mod local_l1;
+mod namespace;
+pub mod pool;
 pub mod publisher;
 pub mod rebuild;
 pub mod settlement;

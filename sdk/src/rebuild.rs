@@ -11,16 +11,13 @@ use mina_ledger::{
 };
 use tokio::sync::{mpsc, oneshot};
 use zeko_da::{ClientError, DaClient, api::EntryInfo};
-use zeko_derive::{Batch, Command, EntryKind, Item};
+use zeko_derive::{Batch, Command, EntryKind, Envelope, Item};
 use zeko_sequencer::{
     GenesisConfig, PublishedBatch, PublishedBlock, Rebuild, Rebuilt, SequencerConfig,
     SequencerError,
 };
 
-use crate::{local_da::DaLinks, publisher::hex};
-
-/// Entries that are asked for at once.
-const PAGE: u32 = 100;
+use crate::{local_da::DaLinks, namespace::NamespaceReader};
 
 /// Why a chain was not built again.
 #[derive(Debug, thiserror::Error)]
@@ -145,9 +142,9 @@ pub async fn has_published(
     for url in &da.urls {
         let found = async {
             let node = DaClient::connect(url, da.chain).await?;
-            let mut place = None;
+            let mut entries = reader.entries();
             loop {
-                let page = reader.page(&node, &mut place).await?;
+                let page = entries.page(&node).await?;
                 if page.is_empty() || page.iter().any(|entry| reader.is_ours(entry)) {
                     return Ok::<_, ClientError>(!page.is_empty());
                 }
@@ -173,21 +170,8 @@ impl Reader {
         entry.kind == "batch" && entry.sender == self.sender.to_base58()
     }
 
-    /// The entries behind a place, which moves on; none at the end.
-    async fn page(
-        &self,
-        node: &DaClient,
-        place: &mut Option<(u64, u32)>,
-    ) -> Result<Vec<EntryInfo>, ClientError> {
-        let page = node.namespace(self.chain.field(), *place, PAGE).await?;
-        for entry in &page {
-            let next = Some((entry.height, entry.index));
-            if next <= *place {
-                return Err(ClientError::Answer("entries that are not in order".into()));
-            }
-            *place = next;
-        }
-        Ok(page)
+    fn entries(&self) -> NamespaceReader {
+        NamespaceReader::new(self.chain.field())
     }
 
     /// Reads the batches that a node has, in the order of the DA layer, and passes on those that have
@@ -200,9 +184,9 @@ impl Reader {
         seen: &mut BTreeSet<String>,
     ) -> Result<(), ClientError> {
         let node = DaClient::connect(url, da).await?;
-        let mut place = None;
+        let mut entries = self.entries();
         loop {
-            let page = self.page(&node, &mut place).await?;
+            let page = entries.page(&node).await?;
             if page.is_empty() {
                 return Ok(());
             }
@@ -210,7 +194,8 @@ impl Reader {
                 if !self.is_ours(&entry) || seen.contains(&entry.commitment) {
                     continue;
                 }
-                let batch = self.batch(&node, &entry).await?;
+                let envelope = entries.envelope(&node, EntryKind::Batch, &entry).await?;
+                let batch = published(&envelope, &entry)?;
                 let (done, is_done) = oneshot::channel();
                 if batches.send((batch, done)).await.is_err() {
                     // Whoever builds has an error to tell.
@@ -222,25 +207,10 @@ impl Reader {
             }
         }
     }
-
-    /// A batch of ours. The envelope's signature binds its data.
-    async fn batch(
-        &self,
-        node: &DaClient,
-        entry: &EntryInfo,
-    ) -> Result<PublishedBatch, ClientError> {
-        let envelope = node.envelope(entry.height, entry.index).await?;
-        let data = hex(&envelope.commitment());
-        let expected = (EntryKind::Batch, self.chain.field(), self.sender, &entry.commitment);
-        if (envelope.kind, envelope.namespace, envelope.sender, &data) != expected {
-            return Err(ClientError::Answer("an entry that is not what was listed".into()));
-        }
-        Ok(published(Batch::decode(&envelope.data, Era::Berkeley)?, data))
-    }
 }
 
-fn published(batch: Batch, data: String) -> PublishedBatch {
-    let Batch { header, blocks } = batch;
+fn published(envelope: &Envelope, entry: &EntryInfo) -> Result<PublishedBatch, ClientError> {
+    let Batch { header, blocks } = Batch::decode(&envelope.data, Era::Berkeley)?;
     let blocks = blocks.into_iter().map(|block| {
         let (mut messages, mut commands) = (Vec::new(), Vec::new());
         for item in block.items {
@@ -257,13 +227,13 @@ fn published(batch: Batch, data: String) -> PublishedBatch {
         }
         PublishedBlock { slot: block.slot, messages, commands }
     });
-    PublishedBatch {
+    Ok(PublishedBatch {
         number: header.batch,
         generation: header.generation,
         fee_recipient: header.fee_recipient,
-        data,
+        data: entry.commitment.clone(),
         blocks: blocks.collect(),
         last_block: header.last_block,
         target_ledger: header.target_ledger,
-    }
+    })
 }

@@ -262,12 +262,13 @@ impl PublishSettings {
         let da = self.genesis()?;
         let account = PublicKey::from_base58(&self.rollup_account).context("rollup_account")?;
         let bridge: BridgeSettings = load(file, std::env::vars(), &toml::Table::new())?;
-        let rollup = Rollup { account, key, da: &da, genesis };
+        let links = self.links(&da)?;
+        let rollup = Rollup { account, key, da: &da, links: &links, genesis };
         let settling = bridge.settling(file, password, &rollup)?;
         let config = PublisherConfig {
             rollup: rollup_config(genesis, account, key.to_public_key(), PathBuf::new()),
             committee_epoch: da.committee_epoch,
-            da: self.links(&da)?,
+            da: links,
         };
         Ok(Some(Publishing { config, key: key.clone(), settling: settling.map(Arc::new) }))
     }

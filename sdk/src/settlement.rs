@@ -44,11 +44,15 @@ use zeko_worker::{
     UnsafeNoProofs, Worker, WorkerConfig, WorkerError, WorkerHandle,
 };
 
-pub use inbox::{L1Settings, WatchedInbox};
+pub use inbox::{InboxError, L1Settings, WatchedInbox};
 pub use settings::{SettlementSettings, configuration, genesis_funds, genesis_root};
 
 use self::{bridge::L1Bridge, follow::Follow};
-use crate::publisher::is_there;
+use crate::{
+    local_da::DaLinks,
+    pool::{PoolConfig, Relay, RequestPool},
+    publisher::is_there,
+};
 
 /// How long before a batch's window closes nothing is sent for it any more.
 pub const SETTLER_MARGIN: SlotSpan = SlotSpan::new(1);
@@ -61,6 +65,8 @@ const DEPOSITS: usize = 8;
 pub struct SettlementConfig {
     /// The L1.
     pub l1: L1Config,
+    /// The DA layer, which deposits are relayed to.
+    pub da: DaLinks,
     /// Who settles and pays, and how. Proofs and the worker's store are in its folder, too.
     pub settler: SettlerConfig,
     /// The height on the L1 below which nothing happened to the rollup account.
@@ -319,6 +325,8 @@ pub struct Settlement {
     worker: Worker,
     follow: JoinHandle<Result<(), SettlementError>>,
     cancel: CancellationToken,
+    /// Relays for as long as this is there.
+    _pool: RequestPool,
 }
 
 impl SettlementError {
@@ -345,7 +353,9 @@ impl Settlement {
         let SettlerConfig { account, finality, retry, .. } = config.settler;
         let (data_dir, committee) =
             (config.settler.data_dir.clone(), config.settler.committee.clone());
+        let (relayed, requests) = RequestPool::channel(account);
         let watched = WatcherConfig {
+            requests: Some(requests),
             poll: retry,
             blocks: finality.saturating_add(10).max(40),
             first_block: config.first_block,
@@ -354,6 +364,15 @@ impl Settlement {
         let watcher = L1Watcher::start(client.clone(), watched, &cancel);
         let view = watcher.view();
         let Programs { rollup, sizes, contract } = programs;
+        let pool = PoolConfig {
+            da: config.da.chain,
+            urls: config.da.urls,
+            chain: contract.parameters().chain,
+            account,
+            sequencer: config.settler.sequencer.to_public_key(),
+        };
+        let relay = Relay { key: config.settler.sequencer.clone(), view: view.clone() };
+        let pool = RequestPool::start(pool, relayed, Some(relay), &cancel);
         let settler =
             Settler::start(config.settler, client.clone(), view.clone(), contract.clone(), &cancel)
                 .await?;
@@ -390,7 +409,7 @@ impl Settlement {
             }
         });
         stop_all.disarm();
-        Ok(Self { handle, watcher, settler, worker, follow, cancel })
+        Ok(Self { handle, watcher, settler, worker, follow, cancel, _pool: pool })
     }
 
     pub(crate) fn handle(&self) -> SettlementHandle {

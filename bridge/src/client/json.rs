@@ -255,6 +255,7 @@ struct ActionJson {
 struct TransactionInfoJson {
     #[serde(default)]
     sequence_number: i64,
+    hash: Option<String>,
 }
 
 fn optional_fields(texts: &[Option<String>]) -> Result<Vec<Fp>, String> {
@@ -282,7 +283,10 @@ impl ActionsData {
                 let id = Some(action.account_update_id);
                 if last != id {
                     let (height, state_hash) = (info.height, info.state_hash.clone());
-                    all.push(ArchivedActions { height, state_hash, actions: Vec::new() });
+                    let info = action.transaction_info.and_then(|info| info.hash);
+                    let transaction = info.map(|text| hash(&text)).transpose()?;
+                    let actions = Vec::new();
+                    all.push(ArchivedActions { height, state_hash, transaction, actions });
                     last = id;
                 }
                 if let Some(update) = all.last_mut() {

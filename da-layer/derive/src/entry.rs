@@ -239,17 +239,25 @@ pub struct BridgeRequest {
     pub rollup_account: PublicKey,
     /// The L1 transaction that made the deposit.
     pub transaction: TransactionHash,
+    /// The account's action state before it.
+    pub before: Fp,
     /// What was deposited.
     pub deposit: DepositAction,
 }
 
 impl Wire for BridgeRequest {
     fn write(&self, w: &mut Writer) {
-        w.put(&ENTRY_VERSION).put(&self.rollup_account).put(&self.transaction).put(&self.deposit);
+        w.put(&ENTRY_VERSION).put(&self.rollup_account).put(&self.transaction);
+        w.put(&self.before).put(&self.deposit);
     }
 
     fn read(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         expect_version(r)?;
-        Ok(Self { rollup_account: r.get()?, transaction: r.get()?, deposit: r.get()? })
+        Ok(Self {
+            rollup_account: r.get()?,
+            transaction: r.get()?,
+            before: r.get()?,
+            deposit: r.get()?,
+        })
     }
 }

@@ -5,6 +5,7 @@ mod stack;
 
 use std::time::Duration;
 
+use mina_ledger::rollup::DepositAction;
 use serde_json::Value;
 
 use stack::{FEE, MINA, Stack, user};
@@ -183,6 +184,43 @@ async fn a_forgotten_deposit(stack: &mut Stack) {
     let is_even = async |stack: &Stack| stack.funds().await == (before, before);
     stack.until("funds as before", is_even).await;
     assert_eq!((stack.l2_balance(spender.public).await, stack.l1_balance(payee)), (0, 0));
+}
+
+/// The sequencer relays a deposit, then its disks are lost, and its archive's actions too. Meanwhile
+/// another deposit is made, which strangers relay and forge.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pool_has_what_the_archive_has_lost() {
+    let mut stack = Stack::start().await;
+    let [first, user, forger] = [94, 92, 93].map(|index| user(index).public);
+    stack.deposit(0, first, 5 * MINA).await;
+    stack.until("the credit", async |stack| stack.l2_balance(first).await > 0).await;
+    stack.until("the request", async |stack| stack.relayed().await == 1).await;
+    let command = stack.prepare(1, user, 5 * MINA).await;
+    stack.kill_sequencer();
+    stack.wipe();
+    stack.forget_actions(true);
+    let before = stack.action_state();
+    let transaction = stack.send_to_l1(&command).await;
+    stack.until("the deposit", async |stack| stack.action_state() != before).await;
+    let mut updates = command.account_updates.updates();
+    let deposit =
+        updates.find_map(|update| DepositAction::from_fields(update.body.actions.first()?));
+    let deposit = deposit.unwrap();
+    let forged = DepositAction { recipient: forger, ..deposit };
+    stack.relay(transaction, before, forged).await;
+    stack.relay(transaction, before, deposit).await;
+    stack.relay(transaction, stack.action_state(), forged).await;
+    stack.start_sequencer(&["--from-da"]);
+    stack.until("the credit", async |stack| stack.l2_balance(user).await > 0).await;
+    let is_even = async |stack: &Stack| {
+        let (contract, supply) = stack.funds().await;
+        contract == supply
+    };
+    stack.until("funds that fit", is_even).await;
+    let balances = [stack.l2_balance(first).await, stack.l2_balance(user).await];
+    assert_eq!(balances, [5 * MINA - MINA / 5; 2]);
+    assert_eq!(stack.l2_balance(forger).await, 0);
+    stack.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -133,6 +133,7 @@ fn bridge_requests_round_trip() {
     let request = BridgeRequest {
         rollup_account: user(3),
         transaction: TransactionHash([7; 32]),
+        before: Fp::from(5u64),
         deposit: deposit(4, MINA, 9),
     };
     assert_eq!(BridgeRequest::from_bytes(&request.to_bytes()), Ok(request));

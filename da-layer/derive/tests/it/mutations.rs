@@ -78,7 +78,9 @@ fn envelopes() {
 #[test]
 fn bridge_requests() {
     let (rollup_account, transaction) = (user(3), TransactionHash([7; 32]));
-    let request = BridgeRequest { rollup_account, transaction, deposit: deposit(4, MINA, 9) };
+    let before = Fp::from(5u64);
+    let deposit = deposit(4, MINA, 9);
+    let request = BridgeRequest { rollup_account, transaction, before, deposit };
     fuzz("bridge request", &request.to_bytes(), wire::<BridgeRequest>);
 }
 

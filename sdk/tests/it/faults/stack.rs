@@ -12,9 +12,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use mina_curves::Fp;
 use mina_ledger::{
     Domain,
-    rollup::{BRIDGE_SUPPLY, bridge_public_key},
+    hash::TransactionHash,
+    rollup::{BRIDGE_SUPPLY, ChainId, DepositAction, bridge_public_key},
     types::{AccountId, Amount, Nonce, PublicKey, ZkappCommand},
 };
 use serde::Deserialize;
@@ -23,6 +25,7 @@ use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use zeko_bridge::sign;
+use zeko_derive::{BridgeRequest, EntryKind, Envelope, Wire};
 use zeko_indexer::Indexer;
 use zeko_sdk::{
     client::{Client, RpcClient},
@@ -87,11 +90,40 @@ impl Link {
     }
 }
 
+/// A way to an archive that can forget all actions.
+#[derive(Clone)]
+struct ArchiveLink {
+    archive: String,
+    forgets: Arc<AtomicBool>,
+}
+
+impl ArchiveLink {
+    /// And its URL.
+    async fn to(archive: String) -> (Self, String) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let link = Self { archive, forgets: Arc::default() };
+        let routes = axum::Router::new().fallback(Self::ask).with_state(link.clone());
+        tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
+        (link, url)
+    }
+
+    async fn ask(link: axum::extract::State<Self>, question: axum::Json<Value>) -> String {
+        let is_of_actions = question["query"].as_str().unwrap().contains("actions(");
+        if is_of_actions && link.forgets.load(Ordering::SeqCst) {
+            return json!({ "data": { "actions": [] } }).to_string();
+        }
+        let answer = reqwest::Client::new().post(&link.archive).json(&question.0).send().await;
+        answer.unwrap().text().await.unwrap()
+    }
+}
+
 /// The stack. The first accounts of either layer have funds.
 pub(crate) struct Stack {
     folder: TempDir,
     pub(crate) l1: LocalL1,
     _archive: Indexer,
+    archive_link: ArchiveLink,
     link: Link,
     pub(crate) da: LocalDa,
     sequencer: Option<Running<Ready>>,
@@ -144,6 +176,7 @@ impl Stack {
         let graphql = format!("http://{}/graphql", l1.graphql());
         let archive = index(&graphql, Duration::from_millis(50), 290, &cancel).await;
         let archive_url = format!("http://{}", archive.address());
+        let (archive_link, linked_archive) = ArchiveLink::to(archive_url.clone()).await;
         let link = Link::to(l1.graphql()).await;
         let accounts = folder.path().join("accounts.json");
         std::fs::write(&accounts, serde_json::to_vec(&genesis.ledger().unwrap()).unwrap()).unwrap();
@@ -155,16 +188,12 @@ impl Stack {
             listen: [127, 0, 0, 1].into(),
             rpc_port: 0,
             rollups: vec![rollup_config(&genesis, rollup, own, accounts)],
-            l1: Some(L1Settings {
-                graphql,
-                archive: archive_url.clone(),
-                depth: DEPTH,
-                poll_ms: 100,
-            }),
+            l1: Some(L1Settings { graphql, archive: archive_url, depth: DEPTH, poll_ms: 100 }),
         };
         let da = LocalDa::start(&da).await.unwrap();
-        let mut stack = Self { folder, l1, _archive: archive, link, da, sequencer: None, cancel };
-        stack.write_settings(&genesis, &archive_url);
+        let (sequencer, _archive) = (None, archive);
+        let mut stack = Self { folder, l1, _archive, archive_link, link, da, sequencer, cancel };
+        stack.write_settings(&genesis, &linked_archive);
         stack.command(&["deploy", "--account", "rollup.json", "--payer", "operator.json"]);
         let checked = ["verify-deployment", "--account", &rollup.to_base58()];
         assert_eq!(stack.command(&checked).trim(), "the contract is as expected");
@@ -273,6 +302,11 @@ impl Stack {
         self.link.is_up.store(is_up, Ordering::SeqCst);
     }
 
+    /// Whether the archive that the sequencer asks has no actions.
+    pub(crate) fn forget_actions(&self, forgets: bool) {
+        self.archive_link.forgets.store(forgets, Ordering::SeqCst);
+    }
+
     fn ready(&self) -> &Ready {
         &self.sequencer.as_ref().unwrap().info
     }
@@ -296,6 +330,16 @@ impl Stack {
 
     /// Pays a deposit of `from` on the L1 into the rollup, as the node prepares it.
     pub(crate) async fn deposit(&self, from: usize, to: PublicKey, amount: u64) {
+        self.send_to_l1(&self.prepare(from, to, amount).await).await;
+    }
+
+    pub(crate) async fn send_to_l1(&self, command: &ZkappCommand) -> TransactionHash {
+        let l1 = Client::new(&format!("http://{}/graphql", self.l1.graphql())).unwrap();
+        TransactionHash::from_base58(&l1.send_zkapp(command).await.unwrap()).unwrap()
+    }
+
+    /// A deposit of `from`, signed.
+    pub(crate) async fn prepare(&self, from: usize, to: PublicKey, amount: u64) -> ZkappCommand {
         let sender = self.l1.funded()[from].clone();
         let request = json!({
             "sender": sender.public, "recipient": to,
@@ -312,8 +356,32 @@ impl Stack {
             tokio::time::sleep(Duration::from_millis(100)).await;
         };
         sign(&mut command, &[&sender.private], &Domain::default()).unwrap();
-        let l1 = Client::new(&format!("http://{}/graphql", self.l1.graphql())).unwrap();
-        l1.send_zkapp(&command).await.unwrap();
+        command
+    }
+
+    /// The newest action state of the rollup account.
+    pub(crate) fn action_state(&self) -> Fp {
+        let record = self.l1.node().account(&AccountId::of(rollup_key().public)).unwrap();
+        record.account.zkapp.unwrap().action_state[0]
+    }
+
+    /// Requests in the bridge request pool.
+    pub(crate) async fn relayed(&self) -> usize {
+        let node = self.da.links().client(0).await.unwrap();
+        let namespace = ChainId::new("faults").unwrap().field();
+        let entries = node.namespace(namespace, None, 100).await.unwrap();
+        entries.iter().filter(|entry| entry.kind == "bridge_request").count()
+    }
+
+    /// Sends a request to the bridge request pool, as a stranger does.
+    pub(crate) async fn relay(&self, transaction: TransactionHash, before: Fp, to: DepositAction) {
+        let links = self.da.links();
+        let request =
+            BridgeRequest { rollup_account: rollup_key().public, transaction, before, deposit: to };
+        let (kind, chain) = (EntryKind::BridgeRequest, ChainId::new("faults").unwrap());
+        let (key, data) = (&user(91).private, request.to_bytes());
+        let entry = Envelope::sign(links.chain, kind, chain.field(), data, key).unwrap();
+        links.client(0).await.unwrap().submit(&entry).await.unwrap();
     }
 
     /// The first deposit for a key, as the sequencer knows it.
