@@ -18,10 +18,9 @@ use mina_ledger::{
 };
 
 use crate::{
-    client::{L1Account, L1Client, L1Error},
+    client::{ArchivedEvent, L1Account, L1Client, L1Error},
     command::{Payer, sign, unsigned},
     prover::ContractProver,
-    view::unpack_progress,
     watcher::ranges,
 };
 
@@ -177,17 +176,43 @@ pub async fn first_root(
     let tip = client.tip().await?.height.get();
     for (from, to) in ranges(first_block, tip) {
         let events = client.events(account, from, to).await?;
-        let root = events.iter().find_map(|event| match *event.fields {
-            [kind, ledger, accounts] if kind == Fp::from(ContractEvent::ROOT) => {
-                Some(Root { ledger, accounts })
-            }
-            _ => None,
-        });
+        let root = events.iter().find_map(root_of);
         if root.is_some() {
             return Ok(root);
         }
     }
     Ok(None)
+}
+
+/// The root that the last event of a rollup account says, in a block up to height `to`: that of a batch,
+/// or of the L2's genesis. `first_block` is a height below which nothing happened to the account.
+///
+/// # Errors
+/// [`L1Error`].
+pub async fn last_root(
+    client: &L1Client,
+    account: &PublicKey,
+    first_block: u32,
+    to: u32,
+) -> Result<Option<Root>, L1Error> {
+    let all: Vec<_> = ranges(first_block, to).collect();
+    for (from, to) in all.into_iter().rev() {
+        let events = client.events(account, from, to).await?;
+        let root = events.iter().rev().find_map(root_of);
+        if root.is_some() {
+            return Ok(root);
+        }
+    }
+    Ok(None)
+}
+
+fn root_of(event: &ArchivedEvent) -> Option<Root> {
+    match *event.fields {
+        [kind, ledger, accounts] if kind == Fp::from(ContractEvent::ROOT) => {
+            Some(Root { ledger, accounts })
+        }
+        _ => None,
+    }
 }
 
 /// What a deployment should be.
@@ -257,11 +282,11 @@ pub fn verify_deployment(
     };
     let key = zkapp.key_hash.map_or_else(|| "none".into(), to_decimal);
     compare("verification key", to_decimal(expected.key_hash), key);
-    let field = |field: Field| zkapp.state[field.index()];
+    let field = |field: Field| zkapp.field(field);
     compare("status", to_decimal(ContractState::RUNNING), to_decimal(field(Field::Status)));
     let configuration = expected.configuration.digest();
     compare("configuration", to_decimal(configuration), to_decimal(field(Field::Configuration)));
-    let batches = unpack_progress(field(Field::Progress)).map(|progress| progress.batch);
+    let batches = zkapp.progress().map(|progress| progress.batch);
     let genesis = match (batches, genesis_root) {
         (Some(0), _) => to_decimal(field(Field::Root)),
         (Some(_), Some(root)) => to_decimal(root.digest()),

@@ -25,7 +25,7 @@ pub use client::{
 pub use command::{Payer, paying, sign, unsigned};
 pub use deploy::{
     DeployError, Deployed, Deployment, Difference, ExpectedDeployment, deploy, first_root,
-    verify_deployment,
+    last_root, verify_deployment,
 };
 pub use deposit::{DepositError, DepositRequest, Deposits, DepositsConfig};
 pub use pool::{MAX_REQUESTS, Requests};

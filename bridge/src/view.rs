@@ -64,7 +64,7 @@ impl L1View {
 
     /// How far the chain has been settled: field 6.
     pub fn progress(&self) -> Option<Progress> {
-        unpack_progress(self.contract()?.state[Field::Progress.index()])
+        self.contract()?.progress()
     }
 
     /// How far the outbox has been paid: what field 3 is the hash of. `None` while the archive has no
@@ -108,6 +108,18 @@ impl L1View {
         hashes.reverse();
         let from_start = hashes.len() == self.inbox.len();
         (!from_start || prefix == EMPTY_ACTION_STATE).then_some(hashes)
+    }
+}
+
+impl L1Zkapp {
+    /// A field of the contract's state.
+    pub fn field(&self, field: Field) -> Fp {
+        self.state[field.index()]
+    }
+
+    /// How far the chain has been settled; `None` if this is no rollup's account.
+    pub fn progress(&self) -> Option<Progress> {
+        unpack_progress(self.field(Field::Progress))
     }
 }
 

@@ -27,7 +27,7 @@ use zeko_sequencer::{
 use zeko_worker::{PlanError, TraceError};
 
 use self::follower::{Closed, Follower, Next, Settling};
-pub(crate) use self::follower::{is_there, same_blocks};
+pub(crate) use self::follower::{is_there, read_data, same_blocks};
 use crate::{
     local_da::DaLinks,
     settlement::{Certified, Settlement, SettlementError, SettlementHandle},

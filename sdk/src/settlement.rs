@@ -5,49 +5,47 @@
 //! meet: [`Settlement`] runs worker and bridge, connects the bridge to the sequencer, and notes in the
 //! sequencer's store how far batches have come.
 
+mod balance;
 mod bridge;
+mod error;
 mod follow;
 mod inbox;
 mod outbox;
 mod settings;
+mod settled;
 
 use std::{
     collections::BTreeMap,
-    path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use mina_ledger::{
     rollup::{BatchStatement, Committee, OutboxEntry},
-    types::{PublicKey, Signature, SlotSpan, TypeError},
+    types::{PublicKey, Signature, SlotSpan},
 };
-use pickles::CompileError;
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
 use zeko_bridge::{
-    Beginning, CertifiedBatch, ContractProver, Deposits, DepositsConfig, HandInError, L1Client,
-    L1Config, L1Error, L1Watcher, ProverError, Settler, SettlerConfig, SettlerError, SettlerHandle,
-    SettlerStatus, WatcherConfig, WatcherError,
+    Beginning, CertifiedBatch, ContractProver, Deposits, DepositsConfig, L1Client, L1Config,
+    L1Watcher, Settler, SettlerConfig, SettlerHandle, WatcherConfig,
 };
-use zeko_circuits::{
-    accounts::AccountSetError,
-    program::{Rollup, Sizes},
-};
+use zeko_circuits::program::{Rollup, Sizes};
 use zeko_derive::Certificate;
-use zeko_sequencer::{BatchRecord, GenesisConfig, SequencerError, SequencerHandle, StoreError};
+use zeko_sequencer::{BatchRecord, GenesisConfig, SequencerHandle};
 use zeko_worker::{
-    BatchError, BatchHandle, Embedded, EmbeddedConfig, EmbeddedError, Plan, SubmitError,
-    UnsafeNoProofs, Worker, WorkerConfig, WorkerError, WorkerHandle,
+    Backend, BatchHandle, Embedded, EmbeddedConfig, Plan, SubmitError, UnsafeNoProofs, Worker,
+    WorkerConfig, WorkerHandle,
 };
 
+pub use error::SettlementError;
 pub use inbox::{InboxError, L1Settings, WatchedInbox};
 pub use settings::{SettlementSettings, configuration, genesis_funds, genesis_root};
 
-use self::{bridge::L1Bridge, follow::Follow};
+use self::{bridge::L1Bridge, follow::Follow, settled::Settled};
 use crate::{
     local_da::DaLinks,
     pool::{PoolConfig, Relay, RequestPool},
@@ -77,88 +75,6 @@ pub struct SettlementConfig {
     pub ahead: u64,
     /// How much of the machine proving may have.
     pub proving: EmbeddedConfig,
-}
-
-/// Why settlement did not start, or ended.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SettlementError {
-    /// Without proofs, on a network where MINA is worth something.
-    #[error("unsafe_no_proofs is for development, not for an L1 with the network id {0}")]
-    NoProofs(String),
-    /// A name that is none.
-    #[error("configuration: {0}")]
-    Config(#[from] TypeError),
-    /// The DA layer certifies something else than a batch.
-    #[error("batch {batch}: a certificate of something else")]
-    Certificate {
-        /// The batch.
-        batch: u64,
-    },
-    /// The genesis of the sequencer.
-    #[error(transparent)]
-    Genesis(#[from] SequencerError),
-    /// Its accounts.
-    #[error(transparent)]
-    Accounts(#[from] AccountSetError),
-    /// The ledger of genesis.
-    #[error(transparent)]
-    Ledger(#[from] mina_ledger::ledger::LedgerError),
-    /// Compiling the rollup program.
-    #[error("rollup program: {0}")]
-    Compile(#[from] CompileError),
-    /// The contract.
-    #[error("contract: {0}")]
-    Contract(#[from] ProverError),
-    /// The L1.
-    #[error("L1: {0}")]
-    L1(#[from] L1Error),
-    /// Watching the L1.
-    #[error(transparent)]
-    Watcher(#[from] WatcherError),
-    /// Proving here.
-    #[error(transparent)]
-    Embedded(#[from] EmbeddedError),
-    /// The worker.
-    #[error(transparent)]
-    Worker(#[from] WorkerError),
-    /// The worker does not take a batch.
-    #[error(transparent)]
-    Submit(#[from] SubmitError),
-    /// A batch cannot be proved.
-    #[error("batch {batch}: {error}")]
-    Proof {
-        /// The batch.
-        batch: u64,
-        /// Why.
-        error: BatchError,
-    },
-    /// The settler.
-    #[error(transparent)]
-    Settler(#[from] SettlerError),
-    /// The settler does not take a batch.
-    #[error(transparent)]
-    HandIn(#[from] HandInError),
-    /// The sequencer's store.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The sequencer does not undo blocks that the L1 has undone, or can no longer commit.
-    #[error("rolling back to {height}: {reason}")]
-    RollBack {
-        /// Blocks to keep.
-        height: u32,
-        /// Why not.
-        reason: String,
-    },
-    /// One of its services ended.
-    #[error("the {service} has ended")]
-    Ended {
-        /// Which.
-        service: &'static str,
-    },
-    /// A task died.
-    #[error("a task died: {0}")]
-    Task(#[from] tokio::task::JoinError),
 }
 
 /// The programs that a rollup is settled with, compiled.
@@ -258,7 +174,7 @@ impl SettlementHandle {
             .certified(CertifiedBatch { attestation, signatures, statement, outbox })
             .await?;
         let proof = match plan {
-            Some(plan) => Some(self.submit(plan).await?),
+            Some(plan) => self.submit(&record, plan).await?,
             None => None,
         };
         if let Some(proof) = &proof {
@@ -305,14 +221,20 @@ async fn withdraw(
 const FULL: Duration = Duration::from_secs(5);
 
 impl SettlementHandle {
-    /// Hands a batch to the worker, as soon as there is room.
-    async fn submit(&self, plan: Plan) -> Result<BatchHandle, SettlementError> {
-        loop {
+    /// Hands a batch to the worker, as soon as there is room: until then, no further batches come, which
+    /// bounds what is kept of them. `None` if its blocks have been rolled back meanwhile.
+    async fn submit(
+        &self,
+        record: &BatchRecord,
+        plan: Plan,
+    ) -> Result<Option<BatchHandle>, SettlementError> {
+        while is_there(&self.sequencer, record) {
             match self.worker.submit(plan.clone()).await {
                 Err(SubmitError::Full { .. }) => tokio::time::sleep(FULL).await,
-                submitted => return Ok(submitted?),
+                submitted => return Ok(Some(submitted?)),
             }
         }
+        Ok(None)
     }
 }
 
@@ -323,17 +245,11 @@ pub struct Settlement {
     watcher: L1Watcher,
     settler: Settler,
     worker: Worker,
+    reasons: watch::Receiver<Vec<String>>,
     follow: JoinHandle<Result<(), SettlementError>>,
     cancel: CancellationToken,
     /// Relays for as long as this is there.
     _pool: RequestPool,
-}
-
-impl SettlementError {
-    /// Whether it is the sequencer's own data that is not what it was, so that it has to stop.
-    pub fn is_fatal(&self) -> bool {
-        matches!(self, Self::Store(_))
-    }
 }
 
 impl Settlement {
@@ -347,10 +263,37 @@ impl Settlement {
         sequencer: SequencerHandle,
         parent: &CancellationToken,
     ) -> Result<Self, SettlementError> {
+        let backend: Arc<dyn Backend> = match &programs.rollup {
+            Some(rollup) => Arc::new(Embedded::new(Arc::clone(rollup), config.proving)?),
+            None => {
+                tracing::warn!(
+                    "unsafe_no_proofs: batches and commits are NOT proved; never do this with real \
+                     funds"
+                );
+                Arc::new(UnsafeNoProofs)
+            }
+        };
+        Self::start_with(config, programs, backend, sequencer, parent).await
+    }
+
+    /// The same, with batches that another back end proves.
+    ///
+    /// # Errors
+    /// [`SettlementError`].
+    pub async fn start_with(
+        config: SettlementConfig,
+        programs: Programs,
+        backend: Arc<dyn Backend>,
+        sequencer: SequencerHandle,
+        parent: &CancellationToken,
+    ) -> Result<Self, SettlementError> {
         let cancel = parent.child_token();
         let stop_all = cancel.clone().drop_guard();
         let client = L1Client::new(config.l1.clone())?;
         let SettlerConfig { account, finality, retry, .. } = config.settler;
+        Settled { sequencer: &sequencer, client: &client, account, finality }
+            .compare(config.first_block)
+            .await?;
         let (data_dir, committee) =
             (config.settler.data_dir.clone(), config.settler.committee.clone());
         let (relayed, requests) = RequestPool::channel(account);
@@ -363,7 +306,7 @@ impl Settlement {
         };
         let watcher = L1Watcher::start(client.clone(), watched, &cancel);
         let view = watcher.view();
-        let Programs { rollup, sizes, contract } = programs;
+        let Programs { sizes, contract, .. } = programs;
         let pool = PoolConfig {
             da: config.da.chain,
             urls: config.da.urls,
@@ -376,7 +319,8 @@ impl Settlement {
         let settler =
             Settler::start(config.settler, client.clone(), view.clone(), contract.clone(), &cancel)
                 .await?;
-        let worker = worker(&data_dir, rollup, config.proving, &cancel).await?;
+        let worker = WorkerConfig::new(data_dir.join("prover"));
+        let worker = Worker::start(worker, backend, &cancel).await?;
         let longest = contract.parameters().deposit_timeout;
         let deposits = DepositsConfig { account, at_once: DEPOSITS, longest };
         let deposits = Deposits::new(deposits, client, contract);
@@ -393,7 +337,11 @@ impl Settlement {
             batches: Arc::default(),
             proofs,
         };
+        let first = settler.handle().reasons();
+        let (told, reasons) = watch::channel(first);
         let follow = Follow {
+            told,
+            balance: None,
             sequencer,
             settler: settler.handle().clone(),
             worker: worker.handle().clone(),
@@ -409,16 +357,16 @@ impl Settlement {
             }
         });
         stop_all.disarm();
-        Ok(Self { handle, watcher, settler, worker, follow, cancel, _pool: pool })
+        Ok(Self { handle, watcher, settler, worker, reasons, follow, cancel, _pool: pool })
     }
 
     pub(crate) fn handle(&self) -> SettlementHandle {
         self.handle.clone()
     }
 
-    /// Where its settler stands: why it does not go on, if it does not.
-    pub(crate) fn status(&self) -> watch::Receiver<Arc<SettlerStatus>> {
-        self.handle.settler.status()
+    /// Why it does not go on, and what the contract lacks; empty if all is well.
+    pub fn reasons(&self) -> watch::Receiver<Vec<String>> {
+        self.reasons.clone()
     }
 
     /// Asks it to end.
@@ -449,25 +397,4 @@ impl Settlement {
         );
         follow.and(settler).and(worker).and(watcher)
     }
-}
-
-async fn worker(
-    data_dir: &Path,
-    rollup: Option<Arc<Rollup>>,
-    proving: EmbeddedConfig,
-    cancel: &CancellationToken,
-) -> Result<Worker, SettlementError> {
-    let config = WorkerConfig::new(data_dir.join("prover"));
-    Ok(match rollup {
-        Some(rollup) => {
-            let backend = Arc::new(Embedded::new(rollup, proving)?);
-            Worker::start(config, backend, cancel).await?
-        }
-        None => {
-            tracing::warn!(
-                "unsafe_no_proofs: batches and commits are NOT proved; never do this with real funds"
-            );
-            Worker::start(config, Arc::new(UnsafeNoProofs), cancel).await?
-        }
-    })
 }

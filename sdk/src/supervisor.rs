@@ -167,17 +167,17 @@ async fn watch(
     cancel: &CancellationToken,
 ) -> Result<(), Failure> {
     let Running { publisher, settlement } = running;
-    let status = settlement.as_ref().map(Settlement::status);
+    let reasons = settlement.as_ref().map(Settlement::reasons);
     let told = async {
-        let Some(mut status) = status else {
+        let Some(mut reasons) = reasons else {
             sequencer.report_settlement(Vec::new());
             return std::future::pending().await;
         };
         loop {
-            let reasons = status.borrow_and_update().reasons.clone();
-            sequencer.report_settlement(reasons);
-            // Its settler has ended, which is said elsewhere.
-            if status.changed().await.is_err() {
+            let now = reasons.borrow_and_update().clone();
+            sequencer.report_settlement(now);
+            // Settlement has ended, which is said elsewhere.
+            if reasons.changed().await.is_err() {
                 return std::future::pending().await;
             }
         }

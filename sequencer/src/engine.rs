@@ -27,7 +27,7 @@ use crate::{
     pool::Checked,
     shared::Shared,
     store::{BatchRecord, BlockWrite, OpenBatch, Stage, StoreError, Tip, field, view_on},
-    work::{Kind, Run, Work, missing_accounts},
+    work::{Kind, ProvingConfig, Run, Work, missing_accounts},
 };
 
 /// Bytes of commands after which a block is full and a batch is closed: together they stay below the
@@ -139,7 +139,7 @@ impl Engine {
         ledger: &Mask<FullLedger>,
         checked: &Checked,
     ) -> Result<bool, LedgerError> {
-        let (batch, proving) = (&self.tip.batch, &self.shared.config.proving);
+        let (batch, proving) = (&self.tip.batch, self.shared.proving());
         let Some(open) = &mut self.open else { return Ok(false) };
         // What is too much by itself has a batch of its own.
         let is_first = batch.commands + batch.messages == 0 && open.receipts.is_empty();
@@ -150,7 +150,7 @@ impl Engine {
             let mut work = open.work;
             work.add(Run::of(&checked.command), sizes);
             work.accounts += missing_accounts(ledger, &checked.command)?.len() as u64;
-            has_room = work.fits(proving);
+            has_room = work.fits(&proving);
         }
         let has_room = has_room || is_first;
         open.is_full |= !has_room;
@@ -192,17 +192,13 @@ impl Engine {
         Ok(())
     }
 
-    /// How many messages the batch may still consume.
+    /// How many messages the batch may still consume: one at least if it has nothing yet.
     pub(crate) fn message_room(&self) -> usize {
-        let (quota, batch) = (self.shared.config.genesis.message_quota, &self.tip.batch);
-        let proving = &self.shared.config.proving;
-        // Each may open an account.
-        let accounts = match proving.sizes {
-            Some(_) if !batch.work.fits(proving) => 0,
-            Some(_) => proving.most_accounts.saturating_sub(batch.work.accounts).max(1),
-            None => u64::MAX,
-        };
-        u64::from(quota).saturating_sub(batch.messages).min(accounts) as usize
+        let batch = &self.tip.batch;
+        let quota = self.shared.config.genesis.message_quota;
+        let left = u64::from(quota).saturating_sub(batch.messages);
+        let room = messages_that_fit(&batch.work, &self.shared.proving(), left);
+        room.max(u64::from(self.is_empty()).min(left)) as usize
     }
 
     /// Consumes messages of the L1 at the beginning of the open block.
@@ -490,6 +486,27 @@ impl Engine {
     }
 }
 
+/// How many messages, `most` at most, still fit into a batch. Each may open an account.
+fn messages_that_fit(work: &Work, proving: &ProvingConfig, most: u64) -> u64 {
+    let Some(sizes) = &proving.sizes else { return most };
+    let fits = |items: u64| {
+        let mut work = *work;
+        work.add(Run { kind: Kind::Messages, items, proofs: 0 }, sizes);
+        work.accounts += items;
+        work.fits(proving)
+    };
+    let (mut fitting, mut most) = (0, most);
+    while fitting < most {
+        let middle = fitting + (most - fitting).div_ceil(2);
+        if fits(middle) {
+            fitting = middle;
+        } else {
+            most = middle - 1;
+        }
+    }
+    fitting
+}
+
 /// Whether a batch in which something happens has to be closed with the block at `height`: because it
 /// cannot be larger, or is large or old enough. `is_full`: something waits for the next one.
 fn is_due(
@@ -629,6 +646,7 @@ pub(crate) fn check_result(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::work::ProofSizes;
 
     fn batch(commands: u64, messages: u64, bytes: u64) -> OpenBatch {
         OpenBatch {
@@ -670,6 +688,31 @@ mod tests {
         assert!(!is_due(&CONFIG, &batch(1, 0, 100), 100, 5000, false));
         assert!(is_due(&CONFIG, &batch(1, 0, 100), 100, 5000, true));
         assert!(is_due(&CONFIG, &batch(1, 0, 100), 179, 5000, false));
+    }
+
+    #[test]
+    fn messages_are_bounded_by_the_time_and_the_accounts_of_their_proofs() {
+        let sizes = ProofSizes { updates: 4, proved: 4, messages: 3, accounts: 2, payments: 2 };
+        let config = ProvingConfig {
+            most_seconds: 30,
+            most_accounts: 100,
+            segment_seconds: 8,
+            merge_seconds: 0,
+            accounts_seconds: 1,
+            sizes: Some(sizes),
+            ..ProvingConfig::default()
+        };
+        let fit = |config: &ProvingConfig, work, most| messages_that_fit(&work, config, most);
+        // Three proofs of three messages, nine accounts in five, and the last proof: 30 seconds.
+        assert_eq!(fit(&config, Work::default(), 32), 9);
+        assert_eq!(fit(&config, Work::default(), 5), 5);
+        assert_eq!(fit(&config, Work::default(), u64::from(u32::MAX)), 9);
+        assert_eq!(fit(&ProvingConfig { most_accounts: 4, ..config }, Work::default(), 32), 4);
+        let mut full = Work::default();
+        full.accounts = 60;
+        assert_eq!(fit(&config, full, 32), 0);
+        assert_eq!(fit(&ProvingConfig { most_seconds: 0, ..config }, Work::default(), 32), 0);
+        assert_eq!(fit(&ProvingConfig { sizes: None, ..config }, full, 32), 32);
     }
 
     #[test]

@@ -26,6 +26,7 @@ use crate::{
     rpc::status_json,
     shared::{Shared, consumed_inbox, now_ms},
     store::{BatchRecord, Stage, StoreError},
+    work::Caution,
 };
 
 /// Blocks that `bestChain` answers at most.
@@ -341,6 +342,35 @@ impl SequencerHandle {
         self.shared.store.accounts_behind(batch.last_height.saturating_add(1))
     }
 
+    /// The balance of the bridge account behind the first `blocks` blocks; `None` if that can no longer be
+    /// said.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn bridge_balance_behind(&self, blocks: u32) -> Result<Option<Amount>, StoreError> {
+        // Its place is the first.
+        let account = self.shared.store.account_behind(0, blocks)?;
+        Ok(account.map(|account| account.balance))
+    }
+
+    /// The prefix of the L1's inbox that the first `blocks` blocks have consumed; `None` if that can no
+    /// longer be said.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn consumed_inbox_behind(&self, blocks: u32) -> Result<Option<Fp>, StoreError> {
+        let account = self.shared.store.account_behind(0, blocks)?;
+        let zkapp = account.and_then(|account| account.zkapp);
+        Ok(zkapp.and_then(|zkapp| zkapp.app_state.first().copied()))
+    }
+
+    /// The batch that has the block behind `height` others, if the L1 has it, or its commit has been sent.
+    /// Batches are settled in order: if this one is not, none behind it is.
+    pub(crate) fn settling_at(&self, height: u32) -> Result<Option<BatchRecord>, StoreError> {
+        let batch = self.shared.store.batch_of(height)?;
+        Ok(batch.filter(|one| one.stage >= Stage::Committed || one.settled_by.is_some()))
+    }
+
     /// The number of blocks before the batch that has the block behind `height` others.
     fn batch_start(&self, height: u32) -> Result<u32, StoreError> {
         if let Some(batch) = self.shared.store.batch_of(height)? {
@@ -357,6 +387,35 @@ impl SequencerHandle {
     /// [`StoreError`].
     pub fn replace_batch(&self, old: &BatchRecord, new: &BatchRecord) -> Result<bool, StoreError> {
         self.shared.store.replace_batch(old, new)
+    }
+
+    /// Says that a batch has missed its slots on the L1: those that follow are half as large, down to one
+    /// command. On return that is on disk.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn batch_missed(&self) -> Result<(), StoreError> {
+        self.shared.change_caution(|caution| caution.missed(&self.shared.config.proving))?;
+        let bounds = self.shared.proving();
+        tracing::warn!(seconds = bounds.most_seconds, "batches are smaller from now on");
+        Ok(())
+    }
+
+    /// Says that another batch is settled: with time, they may be as large as configured again.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn batch_settled(&self) -> Result<(), StoreError> {
+        self.shared.change_caution(Caution::settled)
+    }
+
+    /// Notes that a closed batch and all before it are final, unless it is no longer `last`. On return
+    /// the note is on disk.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn finalize(&self, last: &BatchRecord) -> Result<bool, StoreError> {
+        self.shared.store.finalize(last)
     }
 
     /// What the chain is configured with.

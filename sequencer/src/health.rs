@@ -120,6 +120,7 @@ fn gauges(shared: &Shared) {
         .set(shared.config.fees.minimum_for(20, fill).get() as f64);
     metrics::gauge!("zeko_log_bytes").set(shared.log.length() as f64);
     metrics::gauge!("zeko_store_bytes").set(shared.store.bytes() as f64);
+    metrics::gauge!("zeko_batch_most_seconds").set(shared.proving().most_seconds as f64);
     let view = shared.view.read();
     metrics::gauge!("zeko_accounts").set(view.accounts.len() as f64);
     metrics::gauge!("zeko_generation").set(f64::from(view.generation));
@@ -166,11 +167,31 @@ async fn authorize(State(admin): State<Admin>, request: Request, next: Next) -> 
 #[derive(Deserialize)]
 struct RollBack {
     height: u32,
+    /// Also what the L1 has settled, or may soon have.
+    #[serde(default)]
+    force: bool,
 }
 
 async fn roll_back(State(admin): State<Admin>, Json(request): Json<RollBack>) -> Response {
+    let RollBack { height, force } = request;
+    let settled = match force {
+        false => admin.handle.settling_at(height),
+        true => Ok(None),
+    };
+    let refused = match settled {
+        Ok(None) => None,
+        Ok(Some(batch)) => Some(format!(
+            "batch {} is settled, or its commit has been sent to the L1, which would then have another \
+             chain: add \"force\": true to undo it all the same",
+            batch.number
+        )),
+        Err(error) => Some(error.to_string()),
+    };
+    if let Some(reason) = refused {
+        return (StatusCode::CONFLICT, Json(json!({ "error": reason }))).into_response();
+    }
     // GraphQL's heights are the number of blocks, so the one kept is just below.
-    match admin.handle.roll_back(request.height).await {
+    match admin.handle.roll_back(height).await {
         Ok(commands) => Json(json!({ "commands": commands })).into_response(),
         Err(reason) => (StatusCode::CONFLICT, Json(json!({ "error": reason }))).into_response(),
     }

@@ -304,6 +304,7 @@ pub(crate) fn restore(
     let era = Era::Berkeley;
     let store = Store::open(&config.data_dir, era, config.store_cache_mib)?;
     let accounts = open_chain(&config, &store, era)?;
+    let caution = store.caution()?;
     let tip = store.tip()?.ok_or(StoreError::Corrupt { what: "tip" })?;
     let ledger = load_ledger(&accounts, &tip, era)?;
     let Opened { log, records } = Log::open(&config.data_dir)?;
@@ -338,6 +339,7 @@ pub(crate) fn restore(
         settlement: RwLock::default(),
         ahead: AtomicU64::new(0),
         whole_batches: AtomicBool::new(false),
+        caution: Mutex::new(caution),
         config,
     });
     let mut engine = Engine::new(Arc::clone(&shared), tip)?;

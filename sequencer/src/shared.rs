@@ -25,8 +25,9 @@ use crate::{
     handle::Confirmations,
     log::Log,
     pool::Pool,
-    store::Store,
+    store::{Store, StoreError},
     view::View,
+    work::{Caution, ProvingConfig},
 };
 
 /// Shared by admission, block building and everything that answers questions.
@@ -61,6 +62,8 @@ pub(crate) struct Shared {
     pub(crate) ahead: AtomicU64,
     /// Whether batches are rolled back whole only.
     pub(crate) whole_batches: AtomicBool,
+    /// How much smaller batches are than they may be.
+    pub(crate) caution: Mutex<Caution>,
 }
 
 impl Shared {
@@ -80,6 +83,25 @@ impl Shared {
     /// Why batches are not being settled, empty if they are; `None` if they are not to be.
     pub(crate) fn settlement(&self) -> Option<Vec<String>> {
         self.settlement.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What bounds a batch now.
+    pub(crate) fn proving(&self) -> ProvingConfig {
+        self.caution.lock().unwrap_or_else(PoisonError::into_inner).bounds(&self.config.proving)
+    }
+
+    /// Changes how much smaller batches are than they may be; on return it is on disk.
+    pub(crate) fn change_caution(
+        &self,
+        change: impl FnOnce(Caution) -> Caution,
+    ) -> Result<(), StoreError> {
+        let mut caution = self.caution.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = change(*caution);
+        if changed != *caution {
+            self.store.set_caution(changed)?;
+            *caution = changed;
+        }
+        Ok(())
     }
 
     /// Ends the sequencer with a reason.

@@ -21,7 +21,7 @@ use crate::{
     bridge::StoredMessage,
     command::Command,
     graphql::{Block, Included},
-    work::Work,
+    work::{Caution, Work},
 };
 
 /// Why the store cannot be read or written.
@@ -186,6 +186,7 @@ mod keys {
 
     pub(super) const TIP: &[u8] = b"m";
     pub(super) const GENESIS: &[u8] = b"g";
+    pub(super) const CAUTION: &[u8] = b"p";
 
     pub(super) fn account(index: u64) -> Vec<u8> {
         [b"a".as_slice(), &index.to_be_bytes()].concat()
@@ -296,6 +297,17 @@ impl Store {
         Ok(())
     }
 
+    /// How much smaller batches have to be than they may be.
+    pub(crate) fn caution(&self) -> Result<Caution, StoreError> {
+        let bytes = self.db.get(keys::CAUTION)?;
+        bytes.map_or(Ok(Caution::default()), |bytes| read_json(&bytes, "bound of batches"))
+    }
+
+    pub(crate) fn set_caution(&self, caution: Caution) -> Result<(), StoreError> {
+        self.db.insert(keys::CAUTION, json(&caution))?;
+        self.flush()
+    }
+
     /// All accounts in order.
     pub(crate) fn accounts(&self) -> Result<Vec<Account>, StoreError> {
         let accounts = self.db.scan_prefix(b"a").values();
@@ -340,6 +352,38 @@ impl Store {
             }
         }
         Ok((blocks <= tip).then(|| accounts.into_values().collect()))
+    }
+
+    /// An account as it was behind the first `blocks` blocks, by its index. `None` if there was none, or
+    /// that cannot be said: as with [`Store::accounts_behind`].
+    pub(crate) fn account_behind(
+        &self,
+        index: u64,
+        blocks: u32,
+    ) -> Result<Option<Account>, StoreError> {
+        for _ in 0..ATTEMPTS {
+            let Some(before) = self.tip()? else { return Ok(None) };
+            let account = self.try_account_behind(index, blocks)?;
+            let Some(after) = self.tip()? else { return Ok(None) };
+            if before.generation == after.generation && before.blocks <= after.blocks {
+                return Ok(account);
+            }
+        }
+        Ok(None)
+    }
+
+    fn try_account_behind(&self, index: u64, blocks: u32) -> Result<Option<Account>, StoreError> {
+        let now = self.db.get(keys::account(index))?;
+        // The account is as it is behind this tip, or an earlier one.
+        let tip = self.tip()?.map_or(0, |tip| tip.blocks);
+        for height in blocks..tip {
+            let Some((before, _)) = self.undo(height)? else { return Ok(None) };
+            if let Some((_, account)) = before.into_iter().find(|(other, _)| *other == index) {
+                return Ok(account);
+            }
+        }
+        let now = now.filter(|_| blocks <= tip);
+        now.map(|bytes| read_json(&bytes, "account")).transpose()
     }
 
     pub(crate) fn write_block(&self, write: &BlockWrite) -> Result<(), StoreError> {
@@ -535,6 +579,26 @@ impl Store {
         let swapped = self.db.compare_and_swap(key, Some(json(old)), Some(json(new)))?.is_ok();
         self.db.flush()?;
         Ok(swapped)
+    }
+
+    /// Notes that a batch and all before it are final, unless it is no longer `last`; on return that is on
+    /// disk.
+    pub(crate) fn finalize(&self, last: &BatchRecord) -> Result<bool, StoreError> {
+        let done = match last.number.checked_sub(1) {
+            Some(before) => self.last_at(Stage::Final, before)?,
+            None => None,
+        };
+        let first = done.map_or(0, |batch| batch.number.saturating_add(1));
+        // The oldest first: if this ends half-way, all before a final one are still final.
+        for number in first..last.number {
+            let Some(bytes) = self.db.get(keys::batch(number))? else { return Ok(false) };
+            let batch: BatchRecord = read_json(&bytes, "batch")?;
+            let new = json(&BatchRecord { stage: Stage::Final, ..batch });
+            if self.db.compare_and_swap(keys::batch(number), Some(bytes), Some(new))?.is_err() {
+                return Ok(false);
+            }
+        }
+        self.replace_batch(last, &BatchRecord { stage: Stage::Final, ..last.clone() })
     }
 
     pub(crate) fn flush(&self) -> Result<(), StoreError> {

@@ -175,6 +175,48 @@ impl Work {
     }
 }
 
+/// Batches that are settled before they may be twice as large again.
+const TRUST: u32 = 16;
+
+/// How much smaller batches are than they may be, since some have missed their slots.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Caution {
+    /// How often the bounds are halved.
+    halvings: u32,
+    /// Batches that have been settled since that was last changed.
+    settled: u32,
+}
+
+impl Caution {
+    /// After a batch that has missed its slots: half as much, down to one command.
+    pub(crate) fn missed(self, config: &ProvingConfig) -> Self {
+        // With no seconds at all, a batch is one command or message.
+        let most = u64::BITS - config.most_seconds.leading_zeros();
+        Self { halvings: (self.halvings + 1).min(most), settled: 0 }
+    }
+
+    /// After a batch that is settled: now and then, twice as much.
+    pub(crate) fn settled(self) -> Self {
+        match self {
+            Self { halvings: 0, .. } => Self::default(),
+            Self { halvings, settled } if settled + 1 >= TRUST => {
+                Self { halvings: halvings - 1, settled: 0 }
+            }
+            Self { halvings, settled } => Self { halvings, settled: settled + 1 },
+        }
+    }
+
+    /// The bounds that hold now.
+    pub(crate) fn bounds(self, config: &ProvingConfig) -> ProvingConfig {
+        let halved = |most: u64| most.checked_shr(self.halvings).unwrap_or(0);
+        ProvingConfig {
+            most_seconds: halved(config.most_seconds),
+            most_accounts: halved(config.most_accounts),
+            ..*config
+        }
+    }
+}
+
 /// The accounts that a command names and that are not there.
 pub(crate) fn missing_accounts<L: Ledger>(
     ledger: &L,
@@ -269,6 +311,35 @@ mod tests {
         work.end_block(&SIZES);
         work.add(updates(2, 1), &SIZES);
         assert_eq!(work.seconds(&config, &SIZES), 433 + 1110 + 10);
+    }
+
+    #[test]
+    fn bounds_are_halved_and_grow_back_slowly() {
+        let config = ProvingConfig { most_seconds: 1200, most_accounts: 480, ..Default::default() };
+        let most = |caution: Caution| {
+            let bounds = caution.bounds(&config);
+            (bounds.most_seconds, bounds.most_accounts)
+        };
+        let mut caution = Caution::default();
+        assert_eq!((most(caution), most(caution.settled())), ((1200, 480), (1200, 480)));
+        caution = caution.missed(&config).missed(&config);
+        assert_eq!(most(caution), (300, 120));
+        for _ in 1..TRUST {
+            caution = caution.settled();
+        }
+        // What is missed meanwhile begins the count anew.
+        assert_eq!(most(caution.settled()), (600, 240));
+        caution = caution.missed(&config).settled();
+        assert_eq!(most(caution), (150, 60));
+        for _ in 0..200 {
+            caution = caution.missed(&config);
+        }
+        assert_eq!(most(caution), (0, 0));
+        // As many doublings as it takes lead back, and no more.
+        for _ in 0..11 * TRUST {
+            caution = caution.settled();
+        }
+        assert_eq!((most(caution), caution), ((1200, 480), Caution::default()));
     }
 
     #[test]

@@ -22,7 +22,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Request, SettlerConfig, SettlerError, SettlerStatus,
+    Request, SettlerConfig, SettlerError, SettlerStatus, Stage,
     decide::{Action, CommitOffer, Item, Live, PayoutOffer, Situation, Window, plan_payout},
     store::{Sent, Store, is_old},
 };
@@ -30,7 +30,7 @@ use crate::{
     client::{L1Account, L1Block, L1Client, L1Error, L1Zkapp},
     command::{Payer, sign, unsigned},
     prover::{ContractProver, ProverError},
-    view::{L1View, unpack_progress},
+    view::L1View,
 };
 
 use batches::{Batches, Known};
@@ -59,7 +59,7 @@ struct Observed {
 
 impl Observed {
     fn field(&self, field: Field) -> mina_curves::Fp {
-        self.contract.state[field.index()]
+        self.contract.field(field)
     }
 
     /// The slot of the block with so many on top, if it is among those that were looked at.
@@ -94,6 +94,8 @@ pub(super) struct Run {
     /// What could not be proved, and when to try again.
     unprovable: Option<(Item, Instant)>,
     under_priced: Vec<TransactionHash>,
+    /// The slot since which all that was sent is known.
+    since: Option<Slot>,
     /// The heights at which batches were first seen to be settled.
     seen: BTreeMap<u64, Length>,
     observed: Option<Observed>,
@@ -123,6 +125,7 @@ impl Run {
             proving: None,
             unprovable: None,
             under_priced: Vec::new(),
+            since: None,
             seen: BTreeMap::new(),
             observed: None,
             reasons: vec!["the L1 has not been looked at yet".into()],
@@ -233,6 +236,9 @@ impl Run {
     async fn look(&mut self) -> Result<(), SettlerError> {
         match self.observe().await {
             Ok(observed) => {
+                if self.since.is_none() {
+                    self.since = Some(self.store.since(observed.slot).await?);
+                }
                 self.note(&observed)?;
                 self.observed = Some(observed);
                 self.reasons = Vec::new();
@@ -245,6 +251,12 @@ impl Run {
         }
         self.prove()?;
         self.tell();
+        let is_final = |stage: Stage| stage == Stage::Final;
+        let told = Arc::clone(&self.told.borrow());
+        let last = told.batches.iter().rev().find(|(_, batch)| is_final(batch.stage));
+        if let Some((last, _)) = last {
+            self.batches.forget_proofs(*last);
+        }
         Ok(())
     }
 
@@ -260,8 +272,7 @@ impl Run {
         let payer = payer.ok_or("the payer has no account on the L1")?;
         let contract = account.and_then(|account| account.zkapp);
         let contract = contract.ok_or("there is no rollup account on the L1")?;
-        let progress = unpack_progress(contract.state[Field::Progress.index()]);
-        let progress = progress.ok_or("the rollup account is no rollup's")?;
+        let progress = contract.progress().ok_or("the rollup account is no rollup's")?;
         let open = self.sent.iter().filter(|sent| sent.nonce() >= payer.nonce.get());
         let hashes: Vec<_> = open.map(|sent| sent.hash).collect();
         let pending = self.client.pending(&hashes).await.map_err(text)?;

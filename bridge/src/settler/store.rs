@@ -7,6 +7,7 @@
 //! | tree | key | value |
 //! |---|---|---|
 //! | `meta` | `owner` | the rollup account, the hash of its verification key and the payer |
+//! | `meta` | `since` | the slot of the L1 when the store was new, big-endian |
 //! | `proofs` | what the update does | a command with the update, and who pays left open |
 //! | `sent` | nonce and fee of the payer, big-endian | what the command is for, and the command |
 
@@ -15,7 +16,7 @@ use std::path::Path;
 use mina_curves::Fp;
 use mina_ledger::{
     hash::TransactionHash,
-    types::{CallForest, ZkappCommand, from_decimal, to_decimal},
+    types::{CallForest, Slot, ZkappCommand, from_decimal, to_decimal},
 };
 use serde::{Deserialize, Serialize};
 
@@ -127,6 +128,7 @@ impl Sent {
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
     db: sled::Db,
+    meta: sled::Tree,
     proofs: sled::Tree,
     sent: sled::Tree,
 }
@@ -149,7 +151,19 @@ impl Store {
             }
         }
         let (proofs, sent) = (db.open_tree("proofs")?, db.open_tree("sent")?);
-        Ok(Self { db, proofs, sent })
+        Ok(Self { db, meta, proofs, sent })
+    }
+
+    /// The slot of the L1 when the store was first used; `now` if that has not been noted. What was sent
+    /// before is not in it: there may have been another store, which is lost.
+    pub(crate) async fn since(&self, now: Slot) -> Result<Slot, SettlerError> {
+        if let Some(bytes) = self.meta.get("since")? {
+            let bytes = bytes.as_ref().try_into().map_err(|_| damaged("its first slot"))?;
+            return Ok(Slot::new(u32::from_be_bytes(bytes)));
+        }
+        self.meta.insert("since", &now.get().to_be_bytes())?;
+        self.flush().await?;
+        Ok(now)
     }
 
     async fn flush(&self) -> Result<(), SettlerError> {
@@ -237,4 +251,20 @@ impl Store {
 /// Whether what happened at a height is beyond all rollbacks.
 pub(crate) fn is_old(then: u32, now: u32) -> bool {
     now.saturating_sub(then) > MEMORY
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_slot_of_the_first_use_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = || Store::open(dir.path(), "somebody").unwrap();
+        let store = open();
+        assert_eq!(store.since(Slot::new(5)).await.unwrap(), Slot::new(5));
+        assert_eq!(store.since(Slot::new(6)).await.unwrap(), Slot::new(5));
+        drop(store);
+        assert_eq!(open().since(Slot::new(7)).await.unwrap(), Slot::new(5));
+    }
 }

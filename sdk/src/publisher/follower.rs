@@ -83,12 +83,11 @@ pub(crate) fn is_there(sequencer: &SequencerHandle, record: &BatchRecord) -> boo
 }
 
 /// The data of a batch that was sent.
-fn read_data(record: &BatchRecord) -> Result<DataCommitment, PublisherError> {
-    let unknown = PublisherError::Data { batch: record.number };
-    let hex = record.data.as_deref().unwrap_or_default();
+pub(crate) fn read_data(record: &BatchRecord) -> Option<DataCommitment> {
+    let hex = record.data.as_deref()?;
     let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
     let bytes: Option<Vec<u8>> = hex.as_bytes().chunks(2).map(byte).collect();
-    bytes.and_then(|bytes| DataCommitment::from_bytes(&bytes).ok()).ok_or(unknown)
+    DataCommitment::from_bytes(&bytes?).ok()
 }
 
 impl Follower {
@@ -130,7 +129,7 @@ impl Follower {
                     blocks: Length::new(height.saturating_add(1)),
                     slot: block.slot,
                     block: block.state_hash,
-                    data: read_data(&record)?,
+                    data: read_data(&record).ok_or(PublisherError::Data { batch: number })?,
                     ..state
                 })
             })?;

@@ -12,15 +12,15 @@ use mina_ledger::{hash::constants::EMPTY_ACTION_STATE, types::Length};
 use pickles::ProvedStatement;
 use tokio::sync::{broadcast::error::RecvError, mpsc, watch};
 use zeko_bridge::{
-    HandInError, L1View, MissingOutbox, SettlerHandle, SettlerStatus, Stage as Settling,
+    HandInError, L1Account, L1View, MissingOutbox, SettlerHandle, SettlerStatus, Stage as Settling,
 };
 use zeko_sequencer::{
-    BatchRecord, SequencerHandle, Stage,
+    BatchRecord, SequencerHandle, Stage, StoreError,
     graphql::{BlockSelector, MinaNode, NodeEvent},
 };
 use zeko_worker::{BatchError, BatchHandle, WorkerHandle};
 
-use super::{SettlementError, UnderWay, outbox, withdraw};
+use super::{SettlementError, UnderWay, balance::Balance, outbox, withdraw};
 use crate::publisher::{is_there, same_blocks};
 
 pub(super) struct Follow {
@@ -31,6 +31,10 @@ pub(super) struct Follow {
     pub(super) batches: Arc<Mutex<BTreeMap<u64, UnderWay>>>,
     /// The last entries of the outbox that were looked for.
     pub(super) looked_for: Option<MissingOutbox>,
+    /// Where reasons go to.
+    pub(super) told: watch::Sender<Vec<String>>,
+    /// What the contract holds and owes, and its account, when that was last known.
+    pub(super) balance: Option<(Balance, L1Account)>,
 }
 
 type Proof = (BatchRecord, Result<Arc<ProvedStatement>, BatchError>);
@@ -56,9 +60,14 @@ impl Follow {
                         return Ok(());
                     }
                     let now = Arc::clone(&status.borrow_and_update());
+                    self.tell();
                     self.note(&now).await?;
                     match now.missing {
-                        Some(missing) => self.hand_in_earlier(missing).await?,
+                        // Else what has been paid may be of a batch that is still to be handed in.
+                        Some(missing) if has_settled(&now, missing) => {
+                            self.hand_in_earlier(missing).await?;
+                        }
+                        Some(_) => {}
                         None => self.looked_for = None,
                     }
                 }
@@ -76,6 +85,7 @@ impl Follow {
                         return Ok(());
                     }
                     self.follow_inbox().await?;
+                    self.check_balance().await?;
                 }
             }
         }
@@ -131,7 +141,8 @@ impl Follow {
             let is_deep = record.stage == Stage::Final && stage == Some(Stage::Committed);
             let stage = if is_deep { Some(Stage::Final) } else { stage };
             if batch.stage == Settling::Missed {
-                tracing::warn!(batch = number, "missed its slots: it is built again");
+                tracing::warn!(batch = number, "missed its slots: it is built again, smaller");
+                self.sequencer.batch_missed()?;
                 self.roll_back(record.first_height).await?;
                 return Ok(());
             }
@@ -139,8 +150,11 @@ impl Follow {
             let stage = stage.unwrap_or(record.stage.min(Stage::Proved));
             let settled_by = hash.or_else(|| record.settled_by.clone());
             let noted = BatchRecord { stage, settled_by, ..record.clone() };
-            if noted != record && self.sequencer.replace_batch(&record, &noted)? {
+            if noted != record && self.replace(&record, &noted)? {
                 tracing::info!(batch = number, ?stage, "settlement");
+                if record.stage < Stage::Committed && stage >= Stage::Committed {
+                    self.sequencer.batch_settled()?;
+                }
             }
             if stage == Stage::Final {
                 let done = self.batches().get_mut(number).and_then(|batch| batch.proof.take());
@@ -151,6 +165,46 @@ impl Follow {
         }
         metrics::gauge!("zeko_unsettled_batches").set(unsettled as f64);
         Ok(())
+    }
+
+    /// Replaces the record of a batch. Those before a final one are final, also where the settler no
+    /// longer tells of them.
+    fn replace(&self, old: &BatchRecord, new: &BatchRecord) -> Result<bool, StoreError> {
+        let is_replaced = self.sequencer.replace_batch(old, new)?;
+        match is_replaced && new.stage == Stage::Final {
+            true => self.sequencer.finalize(new),
+            false => Ok(is_replaced),
+        }
+    }
+
+    /// Looks whether the contract holds what it owes, at every state of it.
+    async fn check_balance(&mut self) -> Result<(), SettlementError> {
+        let view = Arc::clone(&self.view.borrow());
+        let Some(account) = view.account().cloned() else { return Ok(()) };
+        if self.balance.as_ref().is_some_and(|(_, last)| *last == account) {
+            return Ok(());
+        }
+        let sequencer = self.sequencer.clone();
+        let found = tokio::task::spawn_blocking(move || Balance::of(&sequencer, &view)).await??;
+        let Some(balance) = found else { return Ok(()) };
+        metrics::gauge!("zeko_bridge_imbalance_nanomina").set(balance.imbalance() as f64);
+        if let Some(reason) = balance.reason() {
+            tracing::error!(reason, "funds do not add up");
+        }
+        self.balance = Some((balance, account));
+        self.tell();
+        Ok(())
+    }
+
+    /// Tells why settlement does not go on, and whether funds are missing.
+    fn tell(&self) {
+        let mut reasons = self.settler.reasons();
+        reasons.extend(self.balance.as_ref().and_then(|(balance, _)| balance.reason()));
+        self.told.send_if_modified(|told| {
+            let changed = *told != reasons;
+            *told = reasons;
+            changed
+        });
     }
 
     /// Takes back batches that have been rolled back.
@@ -188,26 +242,44 @@ impl Follow {
         if view.not_ready().is_some() || view.behind(self.sequencer.consumed_inbox()).is_some() {
             return Ok(());
         }
-        let Some(height) = self.first_undone(&view) else { return Ok(()) };
+        let Some(height) = self.first_undone(&view)? else { return Ok(()) };
         tracing::warn!(height, "the L1 has undone messages that were consumed");
         self.roll_back(height).await
     }
 
     /// The first block that consumes a message which the L1 does not have.
-    fn first_undone(&self, view: &L1View) -> Option<u32> {
-        let mut inbox: Fp = EMPTY_ACTION_STATE;
-        let mut known = view.inbox().iter();
-        for height in 0..self.sequencer.tip().height.get() {
+    fn first_undone(&self, view: &L1View) -> Result<Option<u32>, StoreError> {
+        let (first, mut inbox) = self.last_consumed(view)?;
+        // What is behind the prefix, in order.
+        let place = view.inbox().iter().position(|message| message.before == inbox);
+        let mut known = view.inbox().iter().skip(place.unwrap_or(usize::MAX));
+        for height in first..self.sequencer.tip().height.get() {
             let selector = BlockSelector::Height(Length::new(height.saturating_add(1)));
-            let block = self.sequencer.block(selector)?;
+            let Some(block) = self.sequencer.block(selector) else { return Ok(None) };
             for consumed in &block.messages {
                 inbox = consumed.message.append_to(inbox);
                 if known.next().is_none_or(|message| message.after != inbox) {
-                    return Some(height);
+                    return Ok(Some(height));
                 }
             }
         }
-        None
+        Ok(None)
+    }
+
+    /// The blocks up to the last closed batch of which the L1 has all messages, and the last of those.
+    fn last_consumed(&self, view: &L1View) -> Result<(u32, Fp), StoreError> {
+        let mut most = u64::MAX;
+        while let Some(batch) = self.sequencer.last_batch(Stage::Included, most)? {
+            let blocks = batch.last_height.saturating_add(1);
+            // If it can no longer be said, all blocks are read.
+            let Some(inbox) = self.sequencer.consumed_inbox_behind(blocks)? else { break };
+            if view.behind(inbox).is_some() {
+                return Ok((blocks, inbox));
+            }
+            let Some(before) = batch.number.checked_sub(1) else { break };
+            most = before;
+        }
+        Ok((0, EMPTY_ACTION_STATE))
     }
 
     async fn roll_back(&self, height: u32) -> Result<(), SettlementError> {
@@ -216,4 +288,10 @@ impl Follow {
         tracing::warn!(height, commands = undone, "rolled back");
         Ok(())
     }
+}
+
+/// Whether all batches that are settled have been handed in.
+fn has_settled(status: &SettlerStatus, missing: MissingOutbox) -> bool {
+    let last = status.batches.last_key_value().map(|(number, _)| number.saturating_add(1));
+    status.settled.is_some_and(|settled| settled <= last.unwrap_or(missing.batch))
 }

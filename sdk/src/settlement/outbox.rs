@@ -88,3 +88,6 @@ fn entries_in(block: &Block) -> Vec<OutboxEntry> {
     });
     messages.chain(commands).flat_map(|item| item.outbox_entries()).collect()
 }
+
+#[cfg(test)]
+mod tests;

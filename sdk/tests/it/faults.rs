@@ -1,6 +1,9 @@
 //! What can go wrong between the layers, at every stage of a deposit and of the withdrawal that
 //! follows: the L1 takes blocks back, processes are killed, disks are lost, nobody answers.
 
+mod here;
+mod keys;
+mod link;
 mod stack;
 
 use std::time::Duration;
@@ -8,8 +11,18 @@ use std::time::Duration;
 use mina_ledger::rollup::DepositAction;
 use serde_json::Value;
 
-use stack::{FEE, MINA, Stack, user};
+use here::Health;
+use keys::{FEE, MINA, user};
+use stack::Stack;
 use zeko_sdk::keys::development_key;
+
+/// What a sequencer logs that has lost its disks.
+const FOUND: &str = "final batches were found on the L1";
+/// What one logs that follows, and proves, everything.
+const FROM_GENESIS: &str = "following from genesis";
+
+/// What the contract holds too much.
+const IMBALANCE: &str = "zeko_bridge_imbalance_nanomina";
 
 /// How far a round has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -87,7 +100,11 @@ impl Fault {
             Self::Wiped => {
                 stack.kill_sequencer();
                 stack.wipe();
+                // What is final is not proved again.
+                let (found, genesis) = (stack.said(FOUND), stack.said(FROM_GENESIS));
                 stack.start_sequencer(&["--from-da"]);
+                stack.until("final batches", async |stack| stack.said(FOUND) > found).await;
+                assert_eq!(stack.said(FROM_GENESIS), genesis);
             }
         }
     }
@@ -156,6 +173,9 @@ async fn round(stack: &mut Stack, index: u32, at: At, fault: Fault) {
             contract == supply
         })
         .await;
+    let is_even = async |stack: &Stack| stack.metric(IMBALANCE).await == Some(0.0);
+    stack.until("balanced books", is_even).await;
+    assert_eq!(stack.said("funds do not add up"), 0);
     let status = stack.status(&hash).await;
     assert_eq!(status["applied"], true, "{status}");
     // 0.1 for the deposit and 0.1 for an account there; 1 for an account here.
@@ -195,7 +215,7 @@ async fn the_pool_has_what_the_archive_has_lost() {
     stack.deposit(0, first, 5 * MINA).await;
     stack.until("the credit", async |stack| stack.l2_balance(first).await > 0).await;
     stack.until("the request", async |stack| stack.relayed().await == 1).await;
-    let command = stack.prepare(1, user, 5 * MINA).await;
+    let command = stack.prepare_deposit(1, user, 5 * MINA).await;
     stack.kill_sequencer();
     stack.wipe();
     stack.forget_actions(true);
@@ -240,5 +260,51 @@ async fn nothing_is_lost_or_doubled() {
         eprintln!("{fault:?} when {at:?}: {:.1?}", start.elapsed());
     }
     a_forgotten_deposit(&mut stack).await;
+    stack.stop().await;
+}
+
+/// The prover is gone, so that batches miss their slots and are built again; and it is back. After that it
+/// does not answer for a while.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prover_that_is_away_delays_and_loses_nothing() {
+    let stack = Stack::start_here(100).await;
+    let payees = [0, 1].map(|n| development_key("faults-away", n).public);
+    let user = user(80);
+    stack.deposit(0, user.public, 20 * MINA).await;
+    stack.until("the credit", async |stack| stack.l2_balance(user.public).await > 0).await;
+    let most = stack.metric("zeko_batch_most_seconds").await.unwrap();
+
+    stack.prover(Health::Fails);
+    let first = stack.withdraw(&user, payees[0], 3 * MINA).await;
+    let gives_up = async |stack: &Stack| stack.settlement().await.contains("in 5 attempts");
+    stack.until("the end of settlement", gives_up).await;
+    let misses = async |stack: &Stack| {
+        let seconds = stack.metric("zeko_batch_most_seconds").await.unwrap();
+        seconds <= most / 2.0 && stack.generation() > 0
+    };
+    stack.until("a batch that misses its slots", misses).await;
+    assert_eq!(stack.l1_balance(payees[0]), 0);
+    stack.prover(Health::Well);
+    let is_final = |hash: &str| {
+        let hash = hash.to_owned();
+        async move |stack: &Stack| is_at_least(&stack.status(&hash).await, "final")
+    };
+    stack.until("the first withdrawal", is_final(&first)).await;
+
+    stack.prover(Health::Hangs);
+    let second = stack.withdraw_next(&user, 1, payees[1], 4 * MINA).await;
+    let is_certified =
+        async |stack: &Stack| is_at_least(&stack.status(&second).await, "da_certified");
+    stack.until("the certificate", is_certified).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(!is_at_least(&stack.status(&second).await, "proved"));
+    stack.prover(Health::Well);
+    stack.until("the second withdrawal", is_final(&second)).await;
+    for (payee, amount) in payees.into_iter().zip([2, 3]) {
+        stack.until("the money", async |stack| stack.l1_balance(payee) == amount * MINA).await;
+    }
+    let (contract, supply) = stack.funds().await;
+    assert_eq!(contract, supply);
+    stack.until("no complaint", async |stack| stack.settlement().await == "ok\n").await;
     stack.stop().await;
 }

@@ -12,4 +12,5 @@ mod l2;
 mod local_l1;
 mod operator;
 mod rollup;
+mod settled;
 mod supervisor;

@@ -8,5 +8,6 @@ mod flow;
 mod kit;
 mod messages;
 mod process;
+mod proving;
 mod rebuild;
 mod server;

@@ -14,13 +14,14 @@ use mina_ledger::{
 };
 use serde_json::json;
 use zeko_sequencer::{
-    BatchConfig, BatchRecord, Bridge, Command, CommandStatus, Consumed, DepositRequest, ProofSizes,
-    ProvingConfig, SequencerHandle, Stage,
+    BatchConfig, BatchRecord, Bridge, Command, CommandStatus, Consumed, DepositRequest,
+    SequencerHandle, Stage,
     graphql::{BlockSelector, MinaNode, SubmitError},
 };
 
 use crate::kit::{
-    Directory, FEE, FUNDS, config, id, payment, payment_of, public, rpc, settled, sign, start, stop,
+    Directory, FEE, FUNDS, TOKEN, config, exchange, http, id, payment, payment_of, public, rpc,
+    settled, sign, start, status, stop,
 };
 
 const MINA: u64 = 1_000_000_000;
@@ -289,63 +290,34 @@ async fn batches_wait_for_provers_and_idle_chains_rest() {
     stop(sequencer).await;
 }
 
-/// A batch is closed before the command that would make its proof too long, and before one account too
-/// many; nothing is lost, and a restart counts the same.
+/// Who rolls back by hand is told if the L1 has the batch, or may soon have it.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_batch_is_no_more_than_can_be_proved_in_time() {
+async fn a_batch_on_its_way_to_the_l1_is_undone_by_force_only() {
     let dir = Directory::new();
     let mut config = config(&dir.0);
-    config.block_ms = 300;
-    config.batch = BatchConfig { max_blocks: 1000, max_age_ms: 600_000, most_blocks: 2000 };
-    let sizes = ProofSizes { updates: 4, proved: 4, messages: 1, accounts: 2, payments: 2 };
-    // Three segments of two payments and what joins them; or one more list of accounts.
-    config.proving = ProvingConfig {
-        most_seconds: 30 + 2 * 2 + 5,
-        segment_seconds: 10,
-        merge_seconds: 2,
-        accounts_seconds: 5,
-        most_accounts: 2,
-        sizes: Some(sizes),
-        ..ProvingConfig::default()
-    };
-    let sequencer = start(config.clone()).await.unwrap();
-    let handle = sequencer.handle().clone();
-    let mut hashes = Vec::new();
-    for nonce in 0..20 {
-        hashes.push(handle.submit(payment(0, nonce)).await.unwrap());
-    }
-    for hash in &hashes {
-        settled(&handle, hash).await;
-    }
-    // Six to a batch, fewer where a block ended in the middle of a pair.
-    let batches = handle.batches(0, 10);
-    assert!(batches.len() >= 3, "{batches:?}");
-    assert!(batches.iter().all(|batch| (3..=6).contains(&batch.commands)), "{batches:?}");
-    drop(handle);
-    stop(sequencer).await;
-
+    config.batch = BatchConfig { max_blocks: 2, ..BatchConfig::default() };
     let sequencer = start(config).await.unwrap();
     let handle = sequencer.handle().clone();
-    let mut hashes = Vec::new();
-    for (nonce, to) in (0..6).zip(30..) {
-        let mut payload = payment_of(1, nonce, MINA, FEE).payload;
-        let (receiver, amount) = (public(to), Amount::new(MINA));
-        payload.body = SignedCommandBody::Payment { receiver, amount };
-        hashes.push(handle.submit(Command::Signed(sign(payload, 1))).await.unwrap());
-    }
-    for hash in &hashes {
-        settled(&handle, hash).await;
-    }
-    // Of the accounts, no three were opened in one batch.
-    let batches = handle.batches(0, 100);
-    let height = |hash| match handle.status(hash) {
-        CommandStatus::Included { height, .. } => height - 1,
-        status => panic!("{status:?}"),
+    let hash = handle.submit(payment(0, 0)).await.unwrap();
+    settled(&handle, &hash).await;
+    until("a batch", || !handle.batches(0, 1).is_empty()).await;
+    let batch = handle.batches(0, 1)[0].clone();
+    let sent = BatchRecord { settled_by: Some("5Ju".into()), ..batch.clone() };
+    assert!(handle.replace_batch(&batch, &sent).unwrap());
+    let (admin, token) =
+        (sequencer.addresses().admin.unwrap(), format!("authorization: Bearer {TOKEN}\r\n"));
+    let ask = async |force: bool| {
+        let request = json!({ "height": batch.last_height, "force": force }).to_string();
+        exchange(admin, &http("POST", "/rollback", &token, &request)).await
     };
-    let batch_of = |hash| batches.iter().position(|batch| height(hash) <= batch.last_height);
-    for three in hashes.windows(3) {
-        assert_ne!(batch_of(&three[0]), batch_of(&three[2]), "{batches:?}");
-    }
+    let refused = ask(false).await;
+    assert!(status(&refused) == "409" && refused.contains("batch 0 is settled"), "{refused}");
+    assert_eq!(handle.batches(0, 1), [sent]);
+    assert_eq!(status(&ask(true).await), "200");
+    until("another generation", || {
+        handle.batches(0, 1).first().is_some_and(|again| again.generation == batch.generation + 1)
+    })
+    .await;
     drop(handle);
     stop(sequencer).await;
 }

@@ -99,6 +99,12 @@ impl Batches {
         }
     }
 
+    /// Forgets the proofs of batches up to a number, which are final.
+    pub(super) fn forget_proofs(&mut self, last: u64) {
+        let count = self.index(last).map_or(0, |index| index.saturating_add(1));
+        self.known.iter_mut().take(count).for_each(|known| known.proof = None);
+    }
+
     /// Takes entries of the outbox that come before those that are there.
     pub(super) fn earlier(&mut self, from: Fp, entries: &[OutboxEntry]) -> Result<(), HandInError> {
         let mut earlier = owed(from, entries);

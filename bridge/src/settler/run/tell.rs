@@ -90,12 +90,14 @@ impl Run {
         }
         let nonce = observed.payer.nonce.get();
         let live = sent().rfind(|sent| sent.nonce() >= nonce);
-        let is_missed = |window: Window| match sent().next() {
+        // Before the store was new, commands may have been sent that it does not know.
+        let is_known = self.since.is_some_and(|since| since < known.batch.statement.last_slot);
+        let is_missed = |window: Window| match is_known && sent().next().is_none() {
             // It may be in a block of another fork, until the end of the window is too deep for that.
-            Some(_) => observed
+            false => observed
                 .slot_below(self.config.finality)
                 .is_some_and(|slot| window.is_over(slot, SlotSpan::new(0))),
-            None => window.is_over(observed.slot, self.config.margin),
+            true => window.is_over(observed.slot, self.config.margin),
         };
         if let Some((next, window)) = self.next(observed)
             && next.number() == number

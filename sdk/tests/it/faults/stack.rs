@@ -3,12 +3,7 @@
 
 use std::{
     fs::OpenOptions,
-    net::SocketAddr,
     path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
     time::{Duration, Instant},
 };
 
@@ -22,132 +17,91 @@ use mina_ledger::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
-use zeko_bridge::sign;
+use zeko_bridge::{L1Config, sign};
 use zeko_derive::{BridgeRequest, EntryKind, Envelope, Wire};
 use zeko_indexer::Indexer;
 use zeko_sdk::{
     client::{Client, RpcClient},
-    keys::{KeyFile, KeyPair, development_key},
+    keys::{KeyFile, KeyPair},
     local_da::{LocalDa, LocalDaConfig},
     local_l1::{LocalL1, LocalL1Config},
     publisher::rollup_config,
-    settlement::{L1Settings, genesis_funds},
+    settlement::{L1Settings, SettlementSettings, genesis_funds},
     transfer::withdrawal,
 };
 use zeko_sequencer::{GenesisAccount, GenesisConfig, graphql::MinaNode};
 
+use super::{
+    here::{Health, Here, Site},
+    keys::{FEE, MINA, governance, operator, rollup_key, sequencer_key, user},
+    link::{ArchiveLink, Link},
+};
 use crate::kit::{Running, index, succeed, zeko};
 
-pub(crate) const MINA: u64 = 1_000_000_000;
 /// Blocks on top of a deposit's before it is consumed.
-const DEPTH: u32 = 2;
+pub(crate) const DEPTH: u32 = 2;
 /// Blocks on top of a settlement's before it is final.
-const FINALITY: u32 = 8;
+pub(crate) const FINALITY: u32 = 8;
+const DEPOSIT_TIMEOUT: u32 = 2000;
 const SLOT: Duration = Duration::from_millis(250);
 const PATIENCE: Duration = Duration::from_secs(180);
-pub(crate) const FEE: u64 = 10_000_000;
 
 #[derive(Deserialize)]
-struct Ready {
-    graphql: String,
-    rpc: String,
-}
-
-/// A way to the L1 that can be cut.
-struct Link {
-    address: SocketAddr,
-    is_up: Arc<AtomicBool>,
-}
-
-impl Link {
-    async fn to(l1: SocketAddr) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let is_up = Arc::new(AtomicBool::new(true));
-        let up = Arc::clone(&is_up);
-        tokio::spawn(async move {
-            loop {
-                let (mut near, _) = listener.accept().await.unwrap();
-                let up = Arc::clone(&up);
-                tokio::spawn(async move {
-                    let Ok(mut far) = TcpStream::connect(l1).await else { return };
-                    let down = async {
-                        while up.load(Ordering::SeqCst) {
-                            tokio::time::sleep(Duration::from_millis(10)).await;
-                        }
-                    };
-                    // Either side may go away at any time.
-                    tokio::select! {
-                        _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
-                        () = down => {}
-                    }
-                });
-            }
-        });
-        Self { address, is_up }
-    }
-}
-
-/// A way to an archive that can forget all actions.
-#[derive(Clone)]
-struct ArchiveLink {
-    archive: String,
-    forgets: Arc<AtomicBool>,
-}
-
-impl ArchiveLink {
-    /// And its URL.
-    async fn to(archive: String) -> (Self, String) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let link = Self { archive, forgets: Arc::default() };
-        let routes = axum::Router::new().fallback(Self::ask).with_state(link.clone());
-        tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
-        (link, url)
-    }
-
-    async fn ask(link: axum::extract::State<Self>, question: axum::Json<Value>) -> String {
-        let is_of_actions = question["query"].as_str().unwrap().contains("actions(");
-        if is_of_actions && link.forgets.load(Ordering::SeqCst) {
-            return json!({ "data": { "actions": [] } }).to_string();
-        }
-        let answer = reqwest::Client::new().post(&link.archive).json(&question.0).send().await;
-        answer.unwrap().text().await.unwrap()
-    }
+pub(crate) struct Ready {
+    pub(crate) graphql: String,
+    pub(crate) rpc: String,
+    pub(crate) health: String,
 }
 
 /// The stack. The first accounts of either layer have funds.
 pub(crate) struct Stack {
     folder: TempDir,
+    genesis: GenesisConfig,
     pub(crate) l1: LocalL1,
-    _archive: Indexer,
+    archive: Indexer,
     archive_link: ArchiveLink,
     link: Link,
     pub(crate) da: LocalDa,
     sequencer: Option<Running<Ready>>,
+    /// If it is in this process.
+    here: Option<Here>,
     cancel: CancellationToken,
 }
 
-fn operator() -> KeyPair {
-    development_key("faults-operator", 0)
-}
-
-fn sequencer_key() -> KeyPair {
-    development_key("faults-sequencer", 0)
-}
-
-fn rollup_key() -> KeyPair {
-    development_key("faults-rollup", 0)
-}
-
-pub(crate) fn user(index: u32) -> KeyPair {
-    development_key("faults-user", index)
-}
-
 impl Stack {
+    /// With a sequencer in a process of its own.
     pub(crate) async fn start() -> Self {
+        let mut stack = Self::prepare(400).await;
+        stack.start_sequencer(&[]);
+        stack
+    }
+
+    /// With a sequencer in this process, and so many slots for a batch to be committed in.
+    pub(crate) async fn start_here(window: u32) -> Self {
+        let mut stack = Self::prepare(window).await;
+        let here = Here::start(Site {
+            folder: stack.folder.path(),
+            genesis: &stack.genesis,
+            l1: L1Config::new(
+                format!("http://{}/graphql", stack.l1.graphql()),
+                format!("http://{}", stack.archive.address()),
+            ),
+            da: stack.da.links().clone(),
+            settings: SettlementSettings {
+                unsafe_no_proofs: true,
+                committee: 4,
+                window,
+                deposit_timeout: DEPOSIT_TIMEOUT,
+                ..SettlementSettings::default()
+            },
+        });
+        stack.here = Some(here.await);
+        stack
+    }
+
+    /// Everything but the sequencer.
+    async fn prepare(window: u32) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let cancel = CancellationToken::new();
         let funded = (0..3).map(user).chain([sequencer_key()]);
@@ -191,17 +145,17 @@ impl Stack {
             l1: Some(L1Settings { graphql, archive: archive_url, depth: DEPTH, poll_ms: 100 }),
         };
         let da = LocalDa::start(&da).await.unwrap();
-        let (sequencer, _archive) = (None, archive);
-        let mut stack = Self { folder, l1, _archive, archive_link, link, da, sequencer, cancel };
-        stack.write_settings(&genesis, &linked_archive);
+        let (sequencer, here) = (None, None);
+        let stack =
+            Self { folder, genesis, l1, archive, archive_link, link, da, sequencer, here, cancel };
+        stack.write_settings(window, &linked_archive);
         stack.command(&["deploy", "--account", "rollup.json", "--payer", "operator.json"]);
         let checked = ["verify-deployment", "--account", &rollup.to_base58()];
         assert_eq!(stack.command(&checked).trim(), "the contract is as expected");
-        stack.start_sequencer(&[]);
         stack
     }
 
-    fn write_settings(&self, genesis: &GenesisConfig, archive: &str) {
+    fn write_settings(&self, window: u32, archive: &str) {
         for (name, pair) in
             [("operator", operator()), ("sequencer", sequencer_key()), ("rollup", rollup_key())]
         {
@@ -209,7 +163,7 @@ impl Stack {
             file.write(&self.path(&format!("{name}.json"))).unwrap();
         }
         let any = "127.0.0.1:0";
-        let GenesisConfig { chain_id, slot_ms, timestamp_ms, .. } = &genesis;
+        let GenesisConfig { chain_id, slot_ms, timestamp_ms, .. } = &self.genesis;
         let account = |account: &GenesisAccount| {
             let GenesisAccount { public_key, balance } = account;
             format!(
@@ -217,11 +171,10 @@ impl Stack {
                 public_key.to_base58(),
             )
         };
-        let accounts: String = genesis.accounts.iter().map(account).collect();
+        let accounts: String = self.genesis.accounts.iter().map(account).collect();
         let urls = &self.da.links().urls;
         let [rollup, governance, own] =
-            [rollup_key(), development_key("faults-governance", 0), sequencer_key()]
-                .map(|pair| pair.public.to_base58());
+            [rollup_key(), governance(), sequencer_key()].map(|pair| pair.public.to_base58());
         let l1 = format!("http://{}/graphql", self.link.address);
         let settings = format!(
             "[sequencer]
@@ -242,8 +195,8 @@ impl Stack {
             [settlement]
             unsafe_no_proofs = true
             committee = 4
-            window = 400
-            deposit_timeout = 2000
+            window = {window}
+            deposit_timeout = {DEPOSIT_TIMEOUT}
             [bridge]
             graphql = '{l1}'
             archive = '{archive}'
@@ -299,16 +252,24 @@ impl Stack {
 
     /// Whether the sequencer reaches the L1.
     pub(crate) fn link(&self, is_up: bool) {
-        self.link.is_up.store(is_up, Ordering::SeqCst);
+        self.link.set(is_up);
     }
 
     /// Whether the archive that the sequencer asks has no actions.
     pub(crate) fn forget_actions(&self, forgets: bool) {
-        self.archive_link.forgets.store(forgets, Ordering::SeqCst);
+        self.archive_link.forget(forgets);
     }
 
     fn ready(&self) -> &Ready {
-        &self.sequencer.as_ref().unwrap().info
+        match &self.here {
+            Some(here) => &here.info,
+            None => &self.sequencer.as_ref().unwrap().info,
+        }
+    }
+
+    /// How the prover is from now on.
+    pub(crate) fn prover(&self, health: Health) {
+        self.here.as_ref().unwrap().health.send_replace(health);
     }
 
     pub(crate) async fn ask(&self, method: &str, params: Value) -> Value {
@@ -320,7 +281,7 @@ impl Stack {
         let start = Instant::now();
         while !is(self).await {
             if start.elapsed() > PATIENCE {
-                let log = std::fs::read_to_string(self.path("log")).unwrap();
+                let log = std::fs::read_to_string(self.path("log")).unwrap_or_default();
                 let tail: Vec<_> = log.lines().rev().take(40).collect();
                 panic!("{what} does not happen: {tail:#?}");
             }
@@ -330,7 +291,7 @@ impl Stack {
 
     /// Pays a deposit of `from` on the L1 into the rollup, as the node prepares it.
     pub(crate) async fn deposit(&self, from: usize, to: PublicKey, amount: u64) {
-        self.send_to_l1(&self.prepare(from, to, amount).await).await;
+        self.send_to_l1(&self.prepare_deposit(from, to, amount).await).await;
     }
 
     pub(crate) async fn send_to_l1(&self, command: &ZkappCommand) -> TransactionHash {
@@ -339,7 +300,12 @@ impl Stack {
     }
 
     /// A deposit of `from`, signed.
-    pub(crate) async fn prepare(&self, from: usize, to: PublicKey, amount: u64) -> ZkappCommand {
+    pub(crate) async fn prepare_deposit(
+        &self,
+        from: usize,
+        to: PublicKey,
+        amount: u64,
+    ) -> ZkappCommand {
         let sender = self.l1.funded()[from].clone();
         let request = json!({
             "sender": sender.public, "recipient": to,
@@ -390,9 +356,20 @@ impl Stack {
         deposits[0]["status"].as_str().unwrap_or("unknown").to_owned()
     }
 
-    /// Sends a withdrawal; its hash.
+    /// Sends a first withdrawal; its hash.
     pub(crate) async fn withdraw(&self, from: &KeyPair, to: PublicKey, amount: u64) -> String {
-        let paid = (Amount::new(FEE), Nonce::ZERO);
+        self.withdraw_next(from, 0, to, amount).await
+    }
+
+    /// Sends a withdrawal behind others.
+    pub(crate) async fn withdraw_next(
+        &self,
+        from: &KeyPair,
+        nonce: u32,
+        to: PublicKey,
+        amount: u64,
+    ) -> String {
+        let paid = (Amount::new(FEE), Nonce::new(nonce));
         let amount = Amount::new(amount);
         let command = withdrawal(&from.private, to, amount, paid, &Domain::default()).unwrap();
         Client::new(&self.ready().graphql).unwrap().send_zkapp(&command).await.unwrap()
@@ -428,8 +405,37 @@ impl Stack {
         (self.l1_balance(rollup_key().public), BRIDGE_SUPPLY.get() - bridge)
     }
 
+    /// What the sequencer has in its metrics.
+    pub(crate) async fn metric(&self, name: &str) -> Option<f64> {
+        let url = format!("{}/metrics", self.ready().health);
+        let metrics = reqwest::get(url).await.ok()?.text().await.ok()?;
+        let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?;
+        line.parse().ok()
+    }
+
+    /// What the sequencer says of settlement.
+    pub(crate) async fn settlement(&self) -> String {
+        let url = format!("{}/settlement", self.ready().health);
+        reqwest::get(url).await.unwrap().text().await.unwrap()
+    }
+
+    /// How often the sequencer of this process has rolled back.
+    pub(crate) fn generation(&self) -> u32 {
+        self.here.as_ref().unwrap().generation()
+    }
+
+    /// How often the sequencers so far have logged something.
+    pub(crate) fn said(&self, what: &str) -> usize {
+        std::fs::read_to_string(self.path("log")).unwrap().matches(what).count()
+    }
+
     pub(crate) async fn stop(mut self) {
-        assert_eq!(self.sequencer.take().unwrap().signal("TERM"), Some(0));
+        if let Some(sequencer) = self.sequencer.take() {
+            assert_eq!(sequencer.signal("TERM"), Some(0));
+        }
+        if let Some(here) = self.here.take() {
+            here.stop().await;
+        }
         self.da.stop().await.unwrap();
         self.cancel.cancel();
         self.l1.join().await.unwrap();
