@@ -17,7 +17,7 @@ use ark_ff::{AdditiveGroup, Field};
 use crate::{
     curves::{PastaCurve, Point, ProjectivePoint},
     lanes::{Kernel, LANES, Lanes, Raw},
-    multiples::chord,
+    multiples::{Pair, chords, invert_all},
 };
 
 /// An affine point, not infinity, in the domain of the lane implementation in use.
@@ -93,10 +93,8 @@ impl Pairs {
         self.moves.clear();
         let (mut from, mut to) = (0, 0);
         for len in lens {
-            for pair in 0..*len / 2 {
-                self.left.push(from + 2 * pair);
-                self.out.push(to + pair);
-            }
+            self.left.extend((0..*len / 2).map(|pair| from + 2 * pair));
+            self.out.extend((0..*len / 2).map(|pair| to + pair));
             if *len % 2 == 1 {
                 self.moves.push((from + *len - 1, to + *len / 2));
             }
@@ -117,57 +115,100 @@ fn sum_in_pairs<C: PastaCurve, L: Lanes<C::BaseField>, S: Source + ?Sized>(
     let mut pairs = Pairs::default();
     let total = pairs.plan(&mut lens);
     let mut points = vec![RawPoint { x: [0; 4], y: [0; 4] }; total];
-    let mut prefixes: Vec<L> = Vec::with_capacity(pairs.left.len().div_ceil(LANES));
-    add_pairs::<C, L, S>(source, &pairs, &mut prefixes, &mut points)?;
+    let mut stash = Vec::with_capacity(pairs.left.len().div_ceil(LANES) + 1);
+    let products = collect::<C, L, S>(source, &pairs, &mut stash);
+    for (from, to) in &pairs.moves {
+        let (x, y) = source.get(*from as usize);
+        points[*to as usize] = RawPoint { x: *x, y: *y };
+    }
+    add_all::<C, L>(&pairs, &stash, products, &mut points)?;
     while lens.iter().any(|len| *len > 1) {
         let total = pairs.plan(&mut lens);
-        let mut next = vec![RawPoint { x: [0; 4], y: [0; 4] }; total];
-        add_pairs::<C, L, [RawPoint]>(&points, &pairs, &mut prefixes, &mut next)?;
-        points = next;
+        // A round never writes behind where it reads, and all reading of pairs is done first.
+        let products = collect::<C, L, [RawPoint]>(&points, &pairs, &mut stash);
+        for (from, to) in &pairs.moves {
+            points[*to as usize] = points[*from as usize];
+        }
+        add_all::<C, L>(&pairs, &stash, products, &mut points)?;
+        points.truncate(total);
     }
     let keys = groups.iter().filter(|group| group.len > 0).map(|group| group.key).collect();
     Some(Sums { keys, points })
 }
 
-/// One round, or `None` if the chord formula fails for some pair.
+/// Running products that take turns: a multiplication need not wait for the one before.
+const CHAINS: usize = 4;
+
+/// Vectors whose additions are computed side by side, for the same reason. Divides [`CHAINS`].
+const ABREAST: usize = 2;
+
+/// Eight pairs of points, and the product of the denominators before theirs in their chain.
+struct Operands<L> {
+    x: [L; 2],
+    y: [L; 2],
+    prefix: L,
+}
+
+/// Fills `stash` with the pairs of a round, a multiple of [`ABREAST`] vectors. Returns the product
+/// of the denominators of each chain.
 #[inline(always)]
-fn add_pairs<C: PastaCurve, L: Lanes<C::BaseField>, S: Source + ?Sized>(
+fn collect<C: PastaCurve, L: Lanes<C::BaseField>, S: Source + ?Sized>(
     source: &S,
     pairs: &Pairs,
-    prefixes: &mut Vec<L>,
-    out: &mut [RawPoint],
-) -> Option<()> {
-    for (from, to) in &pairs.moves {
-        let (x, y) = source.get(*from as usize);
-        out[*to as usize] = RawPoint { x: *x, y: *y };
-    }
-    if pairs.left.is_empty() {
-        return Some(());
-    }
+    stash: &mut Vec<Operands<L>>,
+) -> [L; CHAINS] {
     // Lanes past the end add two fixed points with different x.
     let one = L::to_raw(C::BaseField::ONE);
     let filler = ([0; 4], one);
-    prefixes.clear();
-    let mut product = L::splat(&one);
-    for (i, left) in pairs.left.chunks(LANES).enumerate() {
+    let mut products = [L::splat(&one); CHAINS];
+    stash.clear();
+    let vectors = pairs.left.len().div_ceil(LANES * ABREAST) * ABREAST;
+    for i in 0..vectors {
         prefetch_chunk(source, &pairs.left, i + PREFETCH);
-        let (x1, x2, _, _) = gather(source, left, &filler);
-        let denominator = L::load(x2).sub(&L::load(x1));
-        prefixes.push(product);
-        product = denominator.mul(&product);
+        let rest = pairs.left.get(i * LANES..).unwrap_or_default();
+        let (x1, x2, y1, y2) = gather(source, &rest[..rest.len().min(LANES)], &filler);
+        let (x1, x2) = (L::load(x1), L::load(x2));
+        let product = &mut products[i % CHAINS];
+        stash.push(Operands { x: [x1, x2], y: [L::load(y1), L::load(y2)], prefix: *product });
+        *product = x2.sub(&x1).mul(product);
     }
-    let mut inverse = invert::<C::BaseField, L>(&product)?;
-    let chunks = pairs.left.chunks(LANES).zip(pairs.out.chunks(LANES)).zip(prefixes.iter());
-    for (i, ((left, to), prefix)) in chunks.enumerate().rev() {
-        prefetch_chunk(source, &pairs.left, i.wrapping_sub(PREFETCH));
-        let (x1, x2, y1, y2) = gather(source, left, &filler);
-        let (x1, x2, y1, y2) = (L::load(x1), L::load(x2), L::load(y1), L::load(y2));
-        let denominator = x2.sub(&x1);
-        let (x3, y3) = chord(&x1, &y1, &x2, &y2, &prefix.mul(&inverse));
-        inverse = denominator.mul(&inverse);
-        let (xs, ys) = (x3.store(), y3.store());
-        for (lane, to) in to.iter().enumerate() {
-            out[*to as usize] = RawPoint { x: xs[lane], y: ys[lane] };
+    products
+}
+
+/// Adds the pairs in `stash`, or returns `None` if the chord formula fails for some pair.
+#[inline(always)]
+fn add_all<C: PastaCurve, L: Lanes<C::BaseField>>(
+    pairs: &Pairs,
+    stash: &[Operands<L>],
+    mut inverses: [L; CHAINS],
+    out: &mut [RawPoint],
+) -> Option<()> {
+    if stash.is_empty() {
+        return Some(());
+    }
+    invert_all(&mut inverses)?;
+    for (i, abreast) in stash.chunks_exact(ABREAST).enumerate().rev() {
+        let first = i * ABREAST;
+        let mut shares = [inverses[0]; ABREAST];
+        for j in 0..ABREAST {
+            shares[j] = abreast[j].prefix.mul(&inverses[(first + j) % CHAINS]);
+        }
+        for j in 0..ABREAST {
+            let [x1, x2] = &abreast[j].x;
+            let inverse = &mut inverses[(first + j) % CHAINS];
+            *inverse = x2.sub(x1).mul(inverse);
+        }
+        let [a, b] = [&abreast[0], &abreast[1]];
+        let sums = chords([
+            Pair { x: [&a.x[0], &a.x[1]], y: [&a.y[0], &a.y[1]], inverse: &shares[0] },
+            Pair { x: [&b.x[0], &b.x[1]], y: [&b.y[0], &b.y[1]], inverse: &shares[1] },
+        ]);
+        for j in 0..ABREAST {
+            let to = pairs.out.get((first + j) * LANES..).unwrap_or_default();
+            let (xs, ys) = (sums[j].0.store(), sums[j].1.store());
+            for (lane, to) in to.iter().take(LANES).enumerate() {
+                out[*to as usize] = RawPoint { x: xs[lane], y: ys[lane] };
+            }
         }
     }
     Some(())

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Points that one task sums: its scratch space should stay in the second-level cache.
-const SEGMENT: usize = 1 << 14;
+const SEGMENT: usize = 1 << 13;
 
 /// Bases that are converted by one task.
 const CONVERT: usize = 1 << 12;

@@ -77,7 +77,7 @@ impl<C: PastaCurve> Kernel<C::BaseField> for Convert<'_, C> {
                 (x, y) = (x.mul(factor), y.mul(factor));
             }
             let (x0, x1) = (x.store(), x.mul(&endo).store());
-            let (y0, y1) = (y.store(), zero.sub(&y).tighten().store());
+            let (y0, y1) = (y.store(), zero.sub_tight(&y).store());
             for lane in 0..chunk.len() {
                 out.push(Base { x: [x0[lane], x1[lane]], y: [y0[lane], y1[lane]] });
             }
