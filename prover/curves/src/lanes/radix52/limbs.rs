@@ -125,11 +125,8 @@ fn reduce<F: PastaField, W: Wide>(mut columns: Columns<W>) -> [W; LIMBS] {
         columns[k + 4] = columns[k + 4].madd_lo(quotient, modulus[4]);
         columns[k + 5] = columns[k + 5].madd_hi(quotient, modulus[4]);
     }
-    let mut out = [W::splat(0); LIMBS];
-    for i in 0..LIMBS {
-        out[i] = columns[LIMBS + i];
-    }
-    out
+    let [.., a, b, c, d, e] = columns;
+    [a, b, c, d, e]
 }
 
 /// Carries of unsigned limbs.
