@@ -108,8 +108,8 @@ fn accumulate<W: Wide>(columns: &mut Columns<W>, a: &[W; LIMBS], b: &[W; LIMBS])
 /// Montgomery reduction of columns to limbs without carries, each below `40·2^52`.
 ///
 /// Step `k` adds the multiple `q·p·2^(52k)` that clears the low 52 bits of column `k`, whose value
-/// is `x` and whose content `x + 2^52 − 1`. So `q = (content + 1)·(−1/p)` modulo `2^52`, and what
-/// column `k` carries on is `x/2^52` rounded up, the content shifted: neither waits for the low half
+/// is `x` and whose content `x + 2^52 − 1`. So `q = (content + 1)·(−1/p)` modulo `2^52` (the
+/// register may hold a bit more, which the multiply-add does not read), and what column `k` carries on is `x/2^52` rounded up, the content shifted: neither waits for the low half
 /// of `q` times the lowest limb of `p`. The next column has the longest way to go, so its two sums
 /// run side by side.
 #[inline(always)]
@@ -162,7 +162,7 @@ pub(super) fn subtract<F: PastaField, W: Wide>(limbs: &mut [W; LIMBS], multiple:
     limbs[LIMBS - 1] = limbs[LIMBS - 1].sub(multiple.sll::<TOP>());
 }
 
-/// [`Lanes::load`] to limbs.
+/// [`Lanes::load`](crate::lanes::Lanes::load) to limbs.
 #[inline(always)]
 pub(super) fn load<W: Wide>(raw: [&Raw; LANES]) -> [W; LIMBS] {
     let [a, b, c, d] = W::load(raw);
@@ -176,7 +176,7 @@ pub(super) fn load<W: Wide>(raw: [&Raw; LANES]) -> [W; LIMBS] {
     ]
 }
 
-/// [`Lanes::mul`] on limbs.
+/// [`Lanes::mul`](crate::lanes::Lanes::mul) on limbs.
 #[inline(always)]
 pub(super) fn mul<F: PastaField, W: Wide>(a: &[W; LIMBS], b: &[W; LIMBS]) -> [W; LIMBS] {
     let mut columns = empty();
@@ -184,7 +184,7 @@ pub(super) fn mul<F: PastaField, W: Wide>(a: &[W; LIMBS], b: &[W; LIMBS]) -> [W;
     carry(reduce::<F, W>(columns))
 }
 
-/// [`Lanes::mul_sub`] on limbs.
+/// [`Lanes::mul_sub`](crate::lanes::Lanes::mul_sub) on limbs.
 #[inline(always)]
 pub(super) fn mul_sub<F: PastaField, W: Wide>(
     a: &[W; LIMBS],
@@ -226,13 +226,13 @@ fn squared<W: Wide>(a: &[W; LIMBS]) -> Columns<W> {
     columns
 }
 
-/// [`Lanes::square`] on limbs.
+/// [`Lanes::square`](crate::lanes::Lanes::square) on limbs.
 #[inline(always)]
 pub(super) fn square<F: PastaField, W: Wide>(a: &[W; LIMBS]) -> [W; LIMBS] {
     carry(reduce::<F, W>(squared(a)))
 }
 
-/// [`Lanes::square_sub2`] on limbs.
+/// [`Lanes::square_sub2`](crate::lanes::Lanes::square_sub2) on limbs.
 #[inline(always)]
 pub(super) fn square_sub2<F: PastaField, W: Wide>(
     x: &[W; LIMBS],
@@ -246,7 +246,7 @@ pub(super) fn square_sub2<F: PastaField, W: Wide>(
     tight::<F, W>(out)
 }
 
-/// [`Lanes::dot`] on limbs.
+/// [`Lanes::dot`](crate::lanes::Lanes::dot) on limbs.
 #[inline(always)]
 pub(super) fn dot<F: PastaField, W: Wide, const N: usize>(
     row: [&[W; LIMBS]; N],
