@@ -98,6 +98,24 @@ pub(crate) trait Lanes<F: PastaField>: Copy {
     /// Makes a loose value tight.
     fn tighten(&self) -> Self;
 
+    /// `self − other`, tight.
+    #[inline(always)]
+    fn sub_tight(&self, other: &Self) -> Self {
+        self.sub(other).tighten()
+    }
+
+    /// `self·other − c`, tight; `other` and `c` are tight. Not outlined: for the body of an [`Op`].
+    #[inline(always)]
+    fn mul_sub(&self, other: &Self, c: &Self) -> Self {
+        self.mul(other).sub(c).tighten()
+    }
+
+    /// `self² − a − b`, tight; all three are tight. Not outlined, as [`Self::mul_sub`].
+    #[inline(always)]
+    fn square_sub2(&self, a: &Self, b: &Self) -> Self {
+        self.square().sub2(a, b).tighten()
+    }
+
     /// `other` in the lanes where `from_other` holds, `self` in the rest.
     fn select(&self, other: &Self, from_other: &[bool; LANES]) -> Self;
 

@@ -1,6 +1,10 @@
 //! Multi-scalar multiplication: Pippenger's bucket method with signed digits, the scalars split
 //! along the endomorphism, and buckets filled by batched affine additions in lanes.
 //!
+//! A bucket is summed in four parts, one for each combination of sign and endomorphism: the parts are
+//! turned as a whole, so that the table of bases has one line of the cache for each, and no addition is
+//! made twice.
+//!
 //! Zero digits cost nothing: zero scalars are never looked at again, a scalar of `b` bits (or its
 //! negation) costs `b/c` additions with windows of `c` bits, and ±1 a single one.
 

@@ -17,7 +17,7 @@ use ark_ec::{AffineRepr, CurveGroup};
 use rayon::prelude::*;
 
 pub(crate) use self::{
-    block::{Block, chord},
+    block::{Block, Pair, chords, invert_all},
     scale::scale,
 };
 use crate::{

@@ -82,26 +82,46 @@ impl Wide for Avx512 {
         // SAFETY: see above the impl.
         unsafe { Self(_mm512_permutexvar_epi64(index.0, self.0)) }
     }
+    /// Rows `i` and `i + 4` share a register, four such are transposed.
     #[inline(always)]
     fn load(raw: [&Raw; LANES]) -> [Self; 4] {
-        let mut words = [[0; LANES]; 4];
-        for lane in 0..LANES {
-            for w in 0..4 {
-                words[w][lane] = raw[lane][w];
+        // SAFETY: see above the impl; each load reads the 32 bytes of one `Raw`.
+        unsafe {
+            let mut pairs = [_mm512_setzero_si512(); 4];
+            for i in 0..4 {
+                let low = _mm256_loadu_si256(raw[i].as_ptr().cast());
+                let high = _mm256_loadu_si256(raw[i + 4].as_ptr().cast());
+                pairs[i] = _mm512_inserti64x4::<1>(_mm512_castsi256_si512(low), high);
             }
+            let [a, b, c, d] = pairs;
+            let (even_ab, odd_ab) = (_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
+            let (even_cd, odd_cd) = (_mm512_unpacklo_epi64(c, d), _mm512_unpackhi_epi64(c, d));
+            let first = _mm512_setr_epi64(0, 1, 8, 9, 4, 5, 12, 13);
+            let second = _mm512_setr_epi64(2, 3, 10, 11, 6, 7, 14, 15);
+            [
+                Self(_mm512_permutex2var_epi64(even_ab, first, even_cd)),
+                Self(_mm512_permutex2var_epi64(odd_ab, first, odd_cd)),
+                Self(_mm512_permutex2var_epi64(even_ab, second, even_cd)),
+                Self(_mm512_permutex2var_epi64(odd_ab, second, odd_cd)),
+            ]
         }
-        let [a, b, c, d] = words;
-        [Self::from_array(a), Self::from_array(b), Self::from_array(c), Self::from_array(d)]
     }
     #[inline(always)]
     fn store(words: [Self; 4]) -> [Raw; LANES] {
+        let [Self(a), Self(b), Self(c), Self(d)] = words;
         let mut out = [[0; 4]; LANES];
-        for w in 0..4 {
-            let mut lanes = [0u64; LANES];
-            // SAFETY: see above the impl.
-            unsafe { _mm512_storeu_si512(lanes.as_mut_ptr().cast(), words[w].0) };
-            for lane in 0..LANES {
-                out[lane][w] = lanes[lane];
+        // SAFETY: see above the impl; each store writes 64 bytes, two rows of `out`.
+        unsafe {
+            let (even_ab, odd_ab) = (_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
+            let (even_cd, odd_cd) = (_mm512_unpacklo_epi64(c, d), _mm512_unpackhi_epi64(c, d));
+            // Two rows that follow each other, from the even one's halves and the odd one's.
+            for pair in 0..4 {
+                let low = 2 * pair as i64;
+                let halves = _mm512_setr_epi64(low, low + 1, low + 8, low + 9, 0, 0, 0, 0);
+                let even = _mm512_permutex2var_epi64(even_ab, halves, even_cd);
+                let odd = _mm512_permutex2var_epi64(odd_ab, halves, odd_cd);
+                let rows = _mm512_inserti64x4::<1>(even, _mm512_castsi512_si256(odd));
+                _mm512_storeu_si512(out[2 * pair..].as_mut_ptr().cast(), rows);
             }
         }
         out

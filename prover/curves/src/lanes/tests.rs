@@ -113,6 +113,12 @@ impl<F: PastaField> Kernel<F> for Compare {
                 assert_lanes(&x.sub(&y).tighten(), |i| a[i] - b[i]);
                 assert_lanes(&x.sub2(&y, &z).tighten(), |i| a[i] - b[i] - c[i]);
                 assert_lanes(&x.sub(&y).mul(&z), |i| (a[i] - b[i]) * c[i]);
+                assert_lanes(&x.sub_tight(&y), |i| a[i] - b[i]);
+                assert_lanes(&x.square_sub2(&y, &z), |i| a[i].square() - b[i] - c[i]);
+                assert_lanes(&x.mul_sub(&y, &z), |i| a[i] * b[i] - c[i]);
+                assert_lanes(&x.sub2(&y, &z).mul_sub(&y, &z), |i| {
+                    (a[i] - b[i] - c[i]) * b[i] - c[i]
+                });
                 assert_lanes(&x.add(&y).tighten(), |i| a[i] + b[i]);
                 assert_lanes(&x.add(&y).mul(&z), |i| (a[i] + b[i]) * c[i]);
                 let mask = core::array::from_fn(|i| (start >> (i % 5)) & 1 == 1);

@@ -17,7 +17,7 @@ use ark_ff::{AdditiveGroup, Field};
 use crate::{
     curves::{PastaCurve, Point, ProjectivePoint},
     lanes::{Kernel, LANES, Lanes, Raw},
-    multiples::chord,
+    multiples::{Pair, chords, invert_all},
 };
 
 /// An affine point, not infinity, in the domain of the lane implementation in use.
@@ -45,24 +45,21 @@ impl Source for [RawPoint] {
     }
 }
 
-/// `len` consecutive points of a source whose sum is wanted under `key`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Group {
-    pub(crate) key: u32,
-    pub(crate) len: u32,
-}
-
-/// Sums of groups, without those that are infinity; in the order of the groups.
+/// Points and the key of each.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sums {
     pub(crate) keys: Vec<u32>,
     pub(crate) points: Vec<RawPoint>,
 }
 
-/// The kernel: groups tile `source` from its start.
+/// The kernel: sums of the points of `source` that follow each other and have the same key, of which
+/// there is one for each point. Sums that are infinity are left out.
 pub(crate) struct SumGroups<'a, C, S: ?Sized> {
     pub(crate) source: &'a S,
-    pub(crate) groups: &'a [Group],
+    pub(crate) keys: &'a [u32],
+    /// A round of fewer pairs is not worth its inversion: what is left of the groups then comes as
+    /// several sums with the same key. At least 1, which leaves nothing.
+    pub(crate) least: usize,
     pub(crate) curve: PhantomData<C>,
 }
 
@@ -71,103 +68,159 @@ impl<C: PastaCurve, S: Source + ?Sized> Kernel<C::BaseField> for SumGroups<'_, C
 
     #[inline(always)]
     fn run<L: Lanes<C::BaseField>>(self) -> Sums {
-        sum_in_pairs::<C, L, S>(self.source, self.groups)
-            .unwrap_or_else(|| sum_projectively::<C, L, S>(self.source, self.groups))
+        sum_in_pairs::<C, L, S>(self.source, self.keys, self.least)
+            .unwrap_or_else(|| sum_projectively::<C, L, S>(self.source, self.keys))
     }
 }
 
-/// One round's pairs: point `left[i]` and the next one, with the sum at `out[i]`.
+/// One round's pairs: pair `i` is point `left[i]` and the next one, its sum goes to `left[i] − i`:
+/// so many points have gone from before it.
 #[derive(Default)]
 struct Pairs {
     left: Vec<u32>,
-    out: Vec<u32>,
-    /// Points of odd groups that only move: from, to.
+    /// Points without a partner, which only move: from, to.
     moves: Vec<(u32, u32)>,
+    /// The keys after the round.
+    keys: Vec<u32>,
 }
 
 impl Pairs {
-    /// Plans a round and halves the groups' lengths. Returns the number of points after it.
-    fn plan(&mut self, lens: &mut [u32]) -> usize {
-        self.left.clear();
-        self.out.clear();
-        self.moves.clear();
-        let (mut from, mut to) = (0, 0);
-        for len in lens {
-            for pair in 0..*len / 2 {
-                self.left.push(from + 2 * pair);
-                self.out.push(to + pair);
-            }
-            if *len % 2 == 1 {
-                self.moves.push((from + *len - 1, to + *len / 2));
-            }
-            from += *len;
-            *len = len.div_ceil(2);
-            to += *len;
+    /// Plans a round. Where groups end is hard to predict, so every point is written to all lists,
+    /// and these only grow by those that belong there.
+    #[inline(never)]
+    fn plan(&mut self, keys: &[u32]) {
+        let len = keys.len();
+        self.left.resize(len, 0);
+        self.moves.resize(len, (0, 0));
+        self.keys.resize(len, 0);
+        let (left, unpaired, kept) = (&mut self.left[..], &mut self.moves[..], &mut self.keys[..]);
+        let (mut pairs, mut moves, mut to) = (0, 0, 0);
+        // Whether the point before has taken this one as its partner.
+        let mut taken = false;
+        for from in 0..len {
+            let key = keys[from];
+            let takes = !taken & (from + 1 < len) & (key == keys[(from + 1).min(len - 1)]);
+            left[pairs] = from as u32;
+            unpaired[moves] = (from as u32, to as u32);
+            kept[to] = key;
+            pairs += usize::from(takes);
+            moves += usize::from(!taken & !takes);
+            to += usize::from(!taken);
+            taken = takes;
         }
-        to as usize
+        self.left.truncate(pairs);
+        self.moves.truncate(moves);
+        self.keys.truncate(to);
     }
 }
 
 #[inline(always)]
 fn sum_in_pairs<C: PastaCurve, L: Lanes<C::BaseField>, S: Source + ?Sized>(
     source: &S,
-    groups: &[Group],
+    keys: &[u32],
+    least: usize,
 ) -> Option<Sums> {
-    let mut lens: Vec<u32> = groups.iter().map(|group| group.len).collect();
     let mut pairs = Pairs::default();
-    let total = pairs.plan(&mut lens);
-    let mut points = vec![RawPoint { x: [0; 4], y: [0; 4] }; total];
-    let mut prefixes: Vec<L> = Vec::with_capacity(pairs.left.len().div_ceil(LANES));
-    add_pairs::<C, L, S>(source, &pairs, &mut prefixes, &mut points)?;
-    while lens.iter().any(|len| *len > 1) {
-        let total = pairs.plan(&mut lens);
-        let mut next = vec![RawPoint { x: [0; 4], y: [0; 4] }; total];
-        add_pairs::<C, L, [RawPoint]>(&points, &pairs, &mut prefixes, &mut next)?;
-        points = next;
-    }
-    let keys = groups.iter().filter(|group| group.len > 0).map(|group| group.key).collect();
-    Some(Sums { keys, points })
-}
-
-/// One round, or `None` if the chord formula fails for some pair.
-#[inline(always)]
-fn add_pairs<C: PastaCurve, L: Lanes<C::BaseField>, S: Source + ?Sized>(
-    source: &S,
-    pairs: &Pairs,
-    prefixes: &mut Vec<L>,
-    out: &mut [RawPoint],
-) -> Option<()> {
+    pairs.plan(keys);
+    let mut points = vec![RawPoint { x: [0; 4], y: [0; 4] }; pairs.keys.len()];
+    let mut stash = Vec::with_capacity(pairs.left.len().div_ceil(LANES) + 1);
+    let products = collect::<C, L, S>(source, &pairs, &mut stash);
     for (from, to) in &pairs.moves {
         let (x, y) = source.get(*from as usize);
-        out[*to as usize] = RawPoint { x: *x, y: *y };
+        points[*to as usize] = RawPoint { x: *x, y: *y };
     }
-    if pairs.left.is_empty() {
-        return Some(());
+    add_all::<C, L>(&pairs, &stash, products, &mut points)?;
+    let mut keys = core::mem::take(&mut pairs.keys);
+    loop {
+        pairs.plan(&keys);
+        if pairs.left.len() < least {
+            return Some(Sums { keys, points });
+        }
+        // A round never writes behind where it reads, and all reading of pairs is done first.
+        let products = collect::<C, L, [RawPoint]>(&points, &pairs, &mut stash);
+        for (from, to) in &pairs.moves {
+            points[*to as usize] = points[*from as usize];
+        }
+        add_all::<C, L>(&pairs, &stash, products, &mut points)?;
+        core::mem::swap(&mut keys, &mut pairs.keys);
+        points.truncate(keys.len());
     }
+}
+
+/// Running products that take turns: a multiplication need not wait for the one before.
+const CHAINS: usize = 4;
+
+/// Vectors whose additions are computed side by side, for the same reason. Divides [`CHAINS`].
+const ABREAST: usize = 2;
+
+/// Eight pairs of points, and the product of the denominators before theirs in their chain.
+struct Operands<L> {
+    x: [L; 2],
+    y: [L; 2],
+    prefix: L,
+}
+
+/// Fills `stash` with the pairs of a round, a multiple of [`ABREAST`] vectors. Returns the product
+/// of the denominators of each chain.
+#[inline(always)]
+fn collect<C: PastaCurve, L: Lanes<C::BaseField>, S: Source + ?Sized>(
+    source: &S,
+    pairs: &Pairs,
+    stash: &mut Vec<Operands<L>>,
+) -> [L; CHAINS] {
     // Lanes past the end add two fixed points with different x.
     let one = L::to_raw(C::BaseField::ONE);
     let filler = ([0; 4], one);
-    prefixes.clear();
-    let mut product = L::splat(&one);
-    for (i, left) in pairs.left.chunks(LANES).enumerate() {
+    let mut products = [L::splat(&one); CHAINS];
+    stash.clear();
+    let vectors = pairs.left.len().div_ceil(LANES * ABREAST) * ABREAST;
+    for i in 0..vectors {
         prefetch_chunk(source, &pairs.left, i + PREFETCH);
-        let (x1, x2, _, _) = gather(source, left, &filler);
-        let denominator = L::load(x2).sub(&L::load(x1));
-        prefixes.push(product);
-        product = denominator.mul(&product);
+        let rest = pairs.left.get(i * LANES..).unwrap_or_default();
+        let (x1, x2, y1, y2) = gather(source, &rest[..rest.len().min(LANES)], &filler);
+        let (x1, x2) = (L::load(x1), L::load(x2));
+        let product = &mut products[i % CHAINS];
+        stash.push(Operands { x: [x1, x2], y: [L::load(y1), L::load(y2)], prefix: *product });
+        *product = x2.sub(&x1).mul(product);
     }
-    let mut inverse = invert::<C::BaseField, L>(&product)?;
-    let chunks = pairs.left.chunks(LANES).zip(pairs.out.chunks(LANES)).zip(prefixes.iter());
-    for (i, ((left, to), prefix)) in chunks.enumerate().rev() {
-        prefetch_chunk(source, &pairs.left, i.wrapping_sub(PREFETCH));
-        let (x1, x2, y1, y2) = gather(source, left, &filler);
-        let (x1, x2, y1, y2) = (L::load(x1), L::load(x2), L::load(y1), L::load(y2));
-        let denominator = x2.sub(&x1);
-        let (x3, y3) = chord(&x1, &y1, &x2, &y2, &prefix.mul(&inverse));
-        inverse = denominator.mul(&inverse);
-        let (xs, ys) = (x3.store(), y3.store());
-        for (lane, to) in to.iter().enumerate() {
-            out[*to as usize] = RawPoint { x: xs[lane], y: ys[lane] };
+    products
+}
+
+/// Adds the pairs in `stash`, or returns `None` if the chord formula fails for some pair.
+#[inline(always)]
+fn add_all<C: PastaCurve, L: Lanes<C::BaseField>>(
+    pairs: &Pairs,
+    stash: &[Operands<L>],
+    mut inverses: [L; CHAINS],
+    out: &mut [RawPoint],
+) -> Option<()> {
+    if stash.is_empty() {
+        return Some(());
+    }
+    invert_all(&mut inverses)?;
+    for (i, abreast) in stash.chunks_exact(ABREAST).enumerate().rev() {
+        let first = i * ABREAST;
+        let mut shares = [inverses[0]; ABREAST];
+        for j in 0..ABREAST {
+            shares[j] = abreast[j].prefix.mul(&inverses[(first + j) % CHAINS]);
+        }
+        for j in 0..ABREAST {
+            let [x1, x2] = &abreast[j].x;
+            let inverse = &mut inverses[(first + j) % CHAINS];
+            *inverse = x2.sub(x1).mul(inverse);
+        }
+        let [a, b] = [&abreast[0], &abreast[1]];
+        let sums = chords([
+            Pair { x: [&a.x[0], &a.x[1]], y: [&a.y[0], &a.y[1]], inverse: &shares[0] },
+            Pair { x: [&b.x[0], &b.x[1]], y: [&b.y[0], &b.y[1]], inverse: &shares[1] },
+        ]);
+        for (j, sum) in sums.iter().enumerate() {
+            let start = (first + j) * LANES;
+            let left = pairs.left.get(start..).unwrap_or_default();
+            let (xs, ys) = (sum.0.store(), sum.1.store());
+            for (lane, left) in left.iter().take(LANES).enumerate() {
+                out[*left as usize - (start + lane)] = RawPoint { x: xs[lane], y: ys[lane] };
+            }
         }
     }
     Some(())
@@ -230,23 +283,24 @@ pub(crate) fn invert<F: crate::PastaField, L: Lanes<F>>(x: &L) -> Option<L> {
 #[inline(always)]
 fn sum_projectively<C: PastaCurve, L: Lanes<C::BaseField>, S: Source + ?Sized>(
     source: &S,
-    groups: &[Group],
+    keys: &[u32],
 ) -> Sums {
-    let mut sums = Vec::with_capacity(groups.len());
-    let mut next = 0;
-    for group in groups {
-        let mut sum = ProjectivePoint::<C>::ZERO;
-        for _ in 0..group.len {
-            let (x, y) = source.get(next);
-            sum += Point::<C>::new_unchecked(L::from_raw(x), L::from_raw(y));
-            next += 1;
+    let (mut sums, mut sum_keys) = (Vec::new(), Vec::new());
+    for (i, key) in keys.iter().enumerate() {
+        let (x, y) = source.get(i);
+        let point = Point::<C>::new_unchecked(L::from_raw(x), L::from_raw(y));
+        if sum_keys.last() != Some(key) {
+            sum_keys.push(*key);
+            sums.push(ProjectivePoint::<C>::ZERO);
         }
-        sums.push(sum);
+        if let Some(sum) = sums.last_mut() {
+            *sum += point;
+        }
     }
     let mut out = Sums::default();
-    for (group, sum) in groups.iter().zip(ProjectivePoint::<C>::normalize_batch(&sums)) {
+    for (key, sum) in sum_keys.into_iter().zip(ProjectivePoint::<C>::normalize_batch(&sums)) {
         if !sum.is_zero() {
-            out.keys.push(group.key);
+            out.keys.push(key);
             out.points.push(RawPoint { x: L::to_raw(sum.x), y: L::to_raw(sum.y) });
         }
     }

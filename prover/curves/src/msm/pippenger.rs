@@ -10,19 +10,25 @@ use rayon::prelude::*;
 
 use super::{
     glv,
-    groups::{Group, RawPoint, Source, SumGroups, Sums},
-    table::{Base, Convert, Entries, Entry, Restore},
+    groups::{RawPoint, SumGroups, Sums},
+    table::{Convert, Entry, Picked, Restore, Turn},
 };
 use crate::{
     curves::{PastaCurve, Point, ProjectivePoint},
-    lanes::{LaneBackend, Raw, run},
+    lanes::{LaneBackend, run},
 };
 
 /// Points that one task sums: its scratch space should stay in the second-level cache.
-const SEGMENT: usize = 1 << 14;
+const SEGMENT: usize = 1 << 13;
+
+/// Pairs in a round of additions that are worth an inversion of their own.
+const LEAST: usize = 512;
 
 /// Bases that are converted by one task.
 const CONVERT: usize = 1 << 12;
+
+/// Low bits of an entry that say how its point is turned.
+const TURNS: u32 = 2;
 
 /// Bits of a split scalar, one more for the carry of signed digits.
 const HALF_BITS: u32 = 128;
@@ -38,8 +44,8 @@ pub(super) fn map<T: Sync, R: Send>(items: &[T], f: impl Fn(&T) -> R + Sync + Se
 /// Bases in the domain of `backend`.
 pub(super) struct Prepared<C> {
     backend: LaneBackend,
-    bases: Vec<Base>,
-    /// Where base `i` of the caller stands in `bases`, if some are infinity.
+    bases: Vec<RawPoint>,
+    /// Which bases are infinity, if some are.
     infinity: Option<Vec<bool>>,
     curve: PhantomData<C>,
 }
@@ -98,12 +104,23 @@ impl<C: PastaCurve> Prepared<C> {
     /// `Σ digit·point` of every window.
     fn window_sums(&self, windows: &Windows, halves: &[(u128, Entry)]) -> Vec<ProjectivePoint<C>> {
         let indices: Vec<u32> = (0..windows.count).collect();
-        let (entries, groups): (Vec<_>, Vec<_>) =
-            map(&indices, |window| windows.sort(*window, halves)).into_iter().unzip();
-        let (entries, groups) = (entries.concat(), groups.concat());
-        let buckets =
-            self.sum(&groups, |range| Entries { bases: &self.bases, entries: &entries[range] });
-        drop(entries);
+        // Short windows share an inversion.
+        let together: Vec<&[u32]> = indices.chunks((SEGMENT / halves.len()).max(1)).collect();
+        let sorted = map(&together, |together| {
+            let mut all = Sorted { keys: Vec::new(), order: Vec::new() };
+            for window in *together {
+                let sorted = windows.sort(*window, halves);
+                all.keys.extend(sorted.keys);
+                all.order.extend(sorted.order);
+            }
+            all
+        });
+        let mut segments = Vec::new();
+        for sorted in &sorted {
+            segments.extend(sorted.segments());
+        }
+        let buckets = concat(map(&segments, |segment| self.sum_bucket_parts(segment)));
+        drop(sorted);
         // Digit d = high·2^low_bits + low: Σ d·B = 2^low_bits·Σ high·row + Σ low·column.
         let low_bits = windows.bits / 2;
         let high_bits = windows.bits - low_bits;
@@ -126,78 +143,36 @@ impl<C: PastaCurve> Prepared<C> {
             .collect()
     }
 
-    /// Sums of points grouped by a function of their keys with values below `limit`.
+    /// Sums of points grouped by a function of their keys with values below `limit`. A group that
+    /// two tasks shared has two sums, one after the other.
     fn regroup(&self, sums: &Sums, limit: u32, key: impl Fn(u32) -> u32) -> Sums {
-        let mut starts = vec![0u32; limit as usize];
-        for old in &sums.keys {
-            starts[key(*old) as usize] += 1;
-        }
-        let groups = groups_of(&mut starts);
-        let mut order = vec![0u32; sums.keys.len()];
-        for (i, old) in sums.keys.iter().enumerate() {
-            let at = &mut starts[key(*old) as usize];
-            order[*at as usize] = i as u32;
-            *at += 1;
-        }
-        self.sum(&groups, |range| Picked { points: &sums.points, order: &order[range] })
+        let keys: Vec<u32> = sums.keys.iter().map(|old| key(*old)).collect();
+        let sorted = Sorted::new(&keys, limit, 0, |i| i as u32);
+        let segments: Vec<Segment<'_>> = sorted.segments().collect();
+        concat(map(&segments, |Segment { keys, order }| {
+            let source = &Picked { points: &sums.points, order };
+            run(self.backend, SumGroups { source, keys, least: 1, curve: PhantomData::<C> })
+        }))
     }
 
-    /// Sums of groups, in segments; `source` gives a range of the points that the groups tile.
-    fn sum<S: Source>(
-        &self,
-        groups: &[Group],
-        source: impl Fn(core::ops::Range<usize>) -> S + Sync + Send,
-    ) -> Sums {
-        let segments = cut(groups);
-        let mut parts = map(&segments, |segment| {
-            let source = source(segment.range.clone());
-            let groups = &segment.groups;
-            run(self.backend, SumGroups { source: &source, groups, curve: PhantomData::<C> })
-        });
-        if parts.len() == 1 {
-            return parts.pop().unwrap_or_default();
+    /// The sums of a window's buckets, of whose keys the low bits say how the points are turned.
+    fn sum_bucket_parts(&self, segment: &Segment<'_>) -> Sums {
+        let curve = PhantomData::<C>;
+        let Segment { keys, order } = segment;
+        let source = &Picked { points: &self.bases, order };
+        let mut parts = run(self.backend, SumGroups { source, keys, least: LEAST, curve });
+        run(self.backend, Turn { sums: &mut parts, curve });
+        for key in &mut parts.keys {
+            *key >>= TURNS;
         }
-        let mut sums = Sums::default();
-        for part in parts {
-            sums.keys.extend(part.keys);
-            sums.points.extend(part.points);
-        }
-        // A group that was cut has left several partial sums.
-        if sums.keys.windows(2).any(|pair| pair[0] == pair[1]) {
-            let mut groups: Vec<Group> = Vec::new();
-            for key in &sums.keys {
-                match groups.last_mut() {
-                    Some(group) if group.key == *key => group.len += 1,
-                    _ => groups.push(Group { key: *key, len: 1 }),
-                }
-            }
-            let source = sums.points.as_slice();
-            return run(
-                self.backend,
-                SumGroups { source, groups: &groups, curve: PhantomData::<C> },
-            );
-        }
-        sums
+        let (source, keys) = (parts.points.as_slice(), &parts.keys);
+        run(self.backend, SumGroups { source, keys, least: 1, curve })
     }
 
     /// The points of `sums`, whose keys are `window·2^bits + weight`.
     fn weighted(&self, sums: &Sums, bits: u32) -> Weighted<C> {
         let points = run(self.backend, Restore { points: &sums.points, curve: PhantomData::<C> });
         Weighted { keys: sums.keys.clone(), points, bits }
-    }
-}
-
-/// Some of the points in a list.
-struct Picked<'a> {
-    points: &'a [RawPoint],
-    order: &'a [u32],
-}
-
-impl Source for Picked<'_> {
-    #[inline(always)]
-    fn get(&self, i: usize) -> (&Raw, &Raw) {
-        let point = &self.points[self.order[i] as usize];
-        (&point.x, &point.y)
     }
 }
 
@@ -235,51 +210,58 @@ impl<C: PastaCurve> Weighted<C> {
     }
 }
 
-/// Turns counts per key into the start of each key's range, and lists the ranges that are not
-/// empty.
-fn groups_of(counts: &mut [u32]) -> Vec<Group> {
-    let mut groups = Vec::new();
-    let mut start = 0;
-    for (key, count) in counts.iter_mut().enumerate() {
-        let len = core::mem::replace(count, start);
-        start += len;
-        if len > 0 {
-            groups.push(Group { key: key as u32, len });
-        }
+/// One list after the other.
+fn concat(parts: Vec<Sums>) -> Sums {
+    let mut sums = Sums::default();
+    for part in parts {
+        sums.keys.extend(part.keys);
+        sums.points.extend(part.points);
     }
-    groups
+    sums
 }
 
-/// Groups that one task sums, and where their points are.
-struct Segment {
-    range: core::ops::Range<usize>,
-    groups: Vec<Group>,
+/// Which points have which key, by key.
+struct Sorted {
+    keys: Vec<u32>,
+    order: Vec<u32>,
 }
 
-/// Cuts groups into runs of about [`SEGMENT`] points.
-fn cut(groups: &[Group]) -> Vec<Segment> {
-    let mut segments = Vec::new();
-    let (mut start, mut len) = (0, 0);
-    let mut current: Vec<Group> = Vec::new();
-    for group in groups {
-        let mut rest = group.len;
-        while rest > 0 {
-            let taken = rest.min((SEGMENT - len) as u32);
-            current.push(Group { key: group.key, len: taken });
-            len += taken as usize;
-            rest -= taken;
-            if len == SEGMENT {
-                let groups = core::mem::take(&mut current);
-                segments.push(Segment { range: start..start + len, groups });
-                start += len;
-                len = 0;
+/// Points that one task sums.
+struct Segment<'a> {
+    keys: &'a [u32],
+    order: &'a [u32],
+}
+
+impl Sorted {
+    /// Sorts `point(i)` by `keys[i]`, which is below `limit`, without the keys below `first`.
+    fn new(keys: &[u32], limit: u32, first: u32, point: impl Fn(usize) -> u32) -> Self {
+        let mut starts = vec![0u32; limit as usize];
+        for key in keys {
+            starts[*key as usize] += 1;
+        }
+        starts[..first as usize].fill(0);
+        let total: u32 = starts.iter().sum();
+        let (mut sorted, mut order) = (vec![0; total as usize], vec![0; total as usize]);
+        let mut start = 0;
+        for (key, count) in starts.iter_mut().enumerate() {
+            let end = start + *count;
+            sorted[start as usize..end as usize].fill(key as u32);
+            *count = core::mem::replace(&mut start, end);
+        }
+        for (i, key) in keys.iter().enumerate() {
+            if *key >= first {
+                let at = &mut starts[*key as usize];
+                order[*at as usize] = point(i);
+                *at += 1;
             }
         }
+        Self { keys: sorted, order }
     }
-    if len > 0 {
-        segments.push(Segment { range: start..start + len, groups: current });
+
+    fn segments(&self) -> impl Iterator<Item = Segment<'_>> {
+        let order = self.order.chunks(SEGMENT);
+        self.keys.chunks(SEGMENT).zip(order).map(|(keys, order)| Segment { keys, order })
     }
-    segments
 }
 
 /// How scalars are cut into digits.
@@ -291,16 +273,20 @@ struct Windows {
 impl Windows {
     /// The width that costs the fewest additions for these halves.
     fn choose(halves: &[(u128, Entry)]) -> Self {
-        let total_bits: u64 =
-            halves.iter().map(|(half, _)| u64::from(u128::BITS - half.leading_zeros()) + 1).sum();
-        let longest =
-            halves.iter().map(|(half, _)| u128::BITS - half.leading_zeros()).max().unwrap_or(0) + 1;
-        let longest = longest.min(HALF_BITS);
+        // How many halves have how many bits, with a bit for the carry.
+        let mut lengths = [0u64; HALF_BITS as usize + 1];
+        for (half, _) in halves {
+            lengths[(u128::BITS - half.leading_zeros() + 1).min(HALF_BITS) as usize] += 1;
+        }
+        let longest = lengths.iter().rposition(|count| *count > 0).unwrap_or(1) as u32;
         let cost = |bits: u32| {
-            let count = u64::from(longest.div_ceil(bits));
-            let additions = total_bits.div_ceil(u64::from(bits));
-            // Rows and columns of the buckets, then two projective sums over each of them.
-            additions + count * ((2 << (bits - 1)) + 8 * (1 << bits.div_ceil(2)))
+            let digits = lengths.iter().zip(0u64..);
+            let additions: u64 =
+                digits.map(|(count, length)| count * length.div_ceil(u64::from(bits))).sum();
+            // What a bucket costs was measured: four parts to turn and to add, a row and a column,
+            // and points that wait for a partner. Then two projective sums over rows and columns.
+            let buckets = 6 * (1 << (bits - 1)) + 8 * (1 << bits.div_ceil(2));
+            additions + u64::from(longest.div_ceil(bits)) * buckets
         };
         let bits = (2..=16).min_by_key(|bits| cost(*bits)).unwrap_or(2);
         Self { bits, count: longest.div_ceil(bits) }
@@ -315,8 +301,7 @@ impl Windows {
     /// The signed digit of a half, plus [`Self::offset`], in window `index`. The last window, which
     /// has a bit to spare, takes a carry and no offset: its digit is at most `2^(bits−1)`.
     fn digit(&self, shifted: u128, index: u32) -> i32 {
-        let mask = (1u128 << self.bits) - 1;
-        let digit = (shifted >> (index * self.bits)) & mask;
+        let digit = (shifted >> (index * self.bits)) as u32 & self.mask();
         let offset = if index + 1 < self.count { 1 << (self.bits - 1) } else { 0 };
         digit as i32 - offset
     }
@@ -326,28 +311,20 @@ impl Windows {
         (1 << self.bits) - 1
     }
 
-    /// The entries of window `index` ordered by the magnitude of their digits, with the groups of
-    /// equal magnitude under the keys `index·2^bits + magnitude`.
-    fn sort(&self, index: u32, halves: &[(u128, Entry)]) -> (Vec<Entry>, Vec<Group>) {
-        let mut starts = vec![0u32; (1 << (self.bits - 1)) + 1];
-        let digits: Vec<i32> = halves.iter().map(|(half, _)| self.digit(*half, index)).collect();
-        for digit in &digits {
-            starts[digit.unsigned_abs() as usize] += 1;
+    /// The bases of window `index` under the keys
+    /// `(index·2^bits + magnitude of the digit)·4 + endomorphism·2 + negated`, without the digit 0.
+    fn sort(&self, index: u32, halves: &[(u128, Entry)]) -> Sorted {
+        let key = |(half, entry): &(u128, Entry)| {
+            let digit = self.digit(*half, index);
+            let turn = entry.0 & ((1 << TURNS) - 1) ^ u32::from(digit < 0);
+            digit.unsigned_abs() << TURNS | turn
+        };
+        let keys: Vec<u32> = halves.iter().map(key).collect();
+        let limit = ((1 << (self.bits - 1)) + 1) << TURNS;
+        let mut sorted = Sorted::new(&keys, limit, 1 << TURNS, |i| halves[i].1.0 >> TURNS);
+        for key in &mut sorted.keys {
+            *key |= index << (self.bits + TURNS);
         }
-        starts[0] = 0;
-        let mut groups = groups_of(&mut starts);
-        let len: u32 = groups.iter().map(|group| group.len).sum();
-        for group in &mut groups {
-            group.key |= index << self.bits;
-        }
-        let mut entries = vec![Entry(0); len as usize];
-        for (digit, (_, entry)) in digits.into_iter().zip(halves) {
-            if digit != 0 {
-                let at = &mut starts[digit.unsigned_abs() as usize];
-                entries[*at as usize] = Entry(entry.0 ^ u32::from(digit < 0));
-                *at += 1;
-            }
-        }
-        (entries, groups)
+        sorted
     }
 }

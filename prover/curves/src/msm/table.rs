@@ -5,19 +5,11 @@ use core::marker::PhantomData;
 
 use ark_ff::BigInteger256;
 
-use super::groups::{RawPoint, Source};
+use super::groups::{RawPoint, Source, Sums};
 use crate::{
     curves::{PastaCurve, Point},
     lanes::{Kernel, LANES, Lanes, Raw, prefetch},
 };
-
-/// `x`, `ξ·x`, `y` and `−y` of one base: the coordinates of `±P` and `±φ(P)`.
-#[derive(Clone, Copy, Debug)]
-#[repr(C, align(128))]
-pub(crate) struct Base {
-    x: [Raw; 2],
-    y: [Raw; 2],
-}
 
 /// Which point of which base: `index·4 + endomorphism·2 + negated`.
 #[derive(Clone, Copy, Debug)]
@@ -29,26 +21,56 @@ impl Entry {
     }
 }
 
-/// The points that `entries` name.
-pub(crate) struct Entries<'a> {
-    pub(crate) bases: &'a [Base],
-    pub(crate) entries: &'a [Entry],
+/// Some of the points in a list.
+pub(crate) struct Picked<'a> {
+    pub(crate) points: &'a [RawPoint],
+    pub(crate) order: &'a [u32],
 }
 
-impl Source for Entries<'_> {
+impl Source for Picked<'_> {
     #[inline(always)]
     fn get(&self, i: usize) -> (&Raw, &Raw) {
-        let entry = self.entries[i].0;
-        let base = &self.bases[(entry >> 2) as usize];
-        (&base.x[(entry >> 1 & 1) as usize], &base.y[(entry & 1) as usize])
+        let point = &self.points[self.order[i] as usize];
+        (&point.x, &point.y)
     }
 
     #[inline(always)]
     fn prefetch_pair(&self, i: usize) {
         for i in [i, i + 1] {
-            let (x, y) = self.get(i);
-            prefetch(x);
-            prefetch(y);
+            prefetch(&self.points[self.order[i] as usize]);
+        }
+    }
+}
+
+/// The kernel that applies to each point what the low bits of its key say: negation, then the
+/// endomorphism.
+pub(crate) struct Turn<'a, C> {
+    pub(crate) sums: &'a mut Sums,
+    pub(crate) curve: PhantomData<C>,
+}
+
+impl<C: PastaCurve> Kernel<C::BaseField> for Turn<'_, C> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes<C::BaseField>>(self) {
+        let zero = L::splat(&[0; 4]);
+        let endo = L::splat(&L::to_raw(C::ENDO_BASE));
+        let keys = self.sums.keys.chunks(LANES);
+        for (keys, points) in keys.zip(self.sums.points.chunks_mut(LANES)) {
+            let first = &points[0];
+            let (mut x, mut y) = ([&first.x; LANES], [&first.y; LANES]);
+            let (mut turned, mut negated) = ([false; LANES], [false; LANES]);
+            for (lane, (key, point)) in keys.iter().zip(points.iter()).enumerate() {
+                (x[lane], y[lane]) = (&point.x, &point.y);
+                (turned[lane], negated[lane]) = (key >> 1 & 1 == 1, key & 1 == 1);
+            }
+            let (x, y) = (L::load(x), L::load(y));
+            let x = x.select(&x.mul(&endo), &turned).store();
+            let y = y.select(&zero.sub_tight(&y), &negated).store();
+            for (lane, point) in points.iter_mut().enumerate() {
+                *point = RawPoint { x: x[lane], y: y[lane] };
+            }
         }
     }
 }
@@ -57,13 +79,11 @@ impl Source for Entries<'_> {
 pub(crate) struct Convert<'a, C: PastaCurve>(pub(crate) &'a [Point<C>]);
 
 impl<C: PastaCurve> Kernel<C::BaseField> for Convert<'_, C> {
-    type Output = Vec<Base>;
+    type Output = Vec<RawPoint>;
 
     #[inline(always)]
-    fn run<L: Lanes<C::BaseField>>(self) -> Vec<Base> {
+    fn run<L: Lanes<C::BaseField>>(self) -> Vec<RawPoint> {
         use crate::PastaField;
-        let zero = L::splat(&[0; 4]);
-        let endo = L::splat(&L::to_raw(C::ENDO_BASE));
         let factor = L::entry_factor();
         let mut out = Vec::with_capacity(self.0.len());
         for chunk in self.0.chunks(LANES) {
@@ -76,10 +96,9 @@ impl<C: PastaCurve> Kernel<C::BaseField> for Convert<'_, C> {
             if let Some(factor) = &factor {
                 (x, y) = (x.mul(factor), y.mul(factor));
             }
-            let (x0, x1) = (x.store(), x.mul(&endo).store());
-            let (y0, y1) = (y.store(), zero.sub(&y).tighten().store());
+            let (x, y) = (x.store(), y.store());
             for lane in 0..chunk.len() {
-                out.push(Base { x: [x0[lane], x1[lane]], y: [y0[lane], y1[lane]] });
+                out.push(RawPoint { x: x[lane], y: y[lane] });
             }
         }
         out

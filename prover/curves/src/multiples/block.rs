@@ -139,7 +139,7 @@ impl<L: Copy> Block<L> {
         for i in 0..self.x.len() {
             let (x1, y1, x2, y2) = (&self.x[i], &self.y[i], &other.x[i], &other.y[i]);
             (sum.x[i], sum.y[i]) = chord(x1, y1, x2, y2, &inverses[i]);
-            let y2 = zero.sub(y2).tighten();
+            let y2 = zero.sub_tight(y2);
             (difference.x[i], difference.y[i]) = chord(x1, y1, x2, &y2, &inverses[i]);
         }
         Some((sum, difference))
@@ -161,8 +161,8 @@ impl<L: Copy> Block<L> {
             let (x, y) = (&self.x[i], &self.y[i]);
             let square = x.square();
             let slope = square.add(&square).tighten().add(&square).mul(&inverses[i]);
-            let x3 = slope.square().sub2(x, x).tighten();
-            out.y[i] = x.sub(&x3).mul(&slope).sub(y).tighten();
+            let x3 = slope.square_sub2(x, x);
+            out.y[i] = x.sub(&x3).mul_sub(&slope, y);
             out.x[i] = x3;
         }
         Some(out)
@@ -178,25 +178,47 @@ pub(crate) fn chord<F: PastaField, L: Lanes<F>>(
     y2: &L,
     inverse: &L,
 ) -> (L, L) {
-    L::outline(Chord { points: [x1, y1, x2, y2], inverse, field: PhantomData })
+    let [sum] = chords([Pair { x: [x1, x2], y: [y1, y2], inverse }]);
+    sum
 }
 
-struct Chord<'a, F, L> {
-    points: [&'a L; 4],
-    inverse: &'a L,
-    field: PhantomData<F>,
+/// Two points, neither infinity, and the inverse of `x[1] − x[0]`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pair<'a, L> {
+    pub(crate) x: [&'a L; 2],
+    pub(crate) y: [&'a L; 2],
+    pub(crate) inverse: &'a L,
 }
 
-impl<F: PastaField, L: Lanes<F>> Op for Chord<'_, F, L> {
-    type Output = (L, L);
+/// The sums of several pairs, computed side by side: the multiplications of one sum wait for each
+/// other.
+#[inline(always)]
+pub(crate) fn chords<F: PastaField, L: Lanes<F>, const N: usize>(
+    pairs: [Pair<'_, L>; N],
+) -> [(L, L); N] {
+    L::outline(Chords(pairs, PhantomData))
+}
+
+struct Chords<'a, F, L, const N: usize>([Pair<'a, L>; N], PhantomData<F>);
+
+impl<F: PastaField, L: Lanes<F>, const N: usize> Op for Chords<'_, F, L, N> {
+    type Output = [(L, L); N];
 
     #[inline(always)]
-    fn run(self) -> (L, L) {
-        let [x1, y1, x2, y2] = self.points;
-        let slope = y2.sub(y1).mul(self.inverse);
-        let x3 = slope.square().sub2(x1, x2).tighten();
-        let y3 = x1.sub(&x3).mul(&slope).sub(y1).tighten();
-        (x3, y3)
+    fn run(self) -> [(L, L); N] {
+        let pairs = &self.0;
+        let mut slopes = [*pairs[0].x[0]; N];
+        for i in 0..N {
+            slopes[i] = pairs[i].y[1].sub(pairs[i].y[0]).mul(pairs[i].inverse);
+        }
+        let mut sums = [(slopes[0], slopes[0]); N];
+        for i in 0..N {
+            sums[i].0 = slopes[i].square_sub2(pairs[i].x[0], pairs[i].x[1]);
+        }
+        for i in 0..N {
+            sums[i].1 = pairs[i].x[0].sub(&sums[i].0).mul_sub(&slopes[i], pairs[i].y[0]);
+        }
+        sums
     }
 }
 

@@ -107,7 +107,7 @@ fn multiples<C: PastaCurve, L: Lanes<C::BaseField>>(
         }
         for (vector, (x, y)) in multiple.x.iter().zip(&multiple.y).enumerate() {
             let (x0, x1) = (x.store(), x.mul(&endo).store());
-            let (y0, y1) = (y.store(), zero.sub(y).tighten().store());
+            let (y0, y1) = (y.store(), zero.sub_tight(y).store());
             for lane in 0..LANES {
                 let entry = &mut table[vector * LANES + lane][index];
                 *entry = Multiple { x: [x0[lane], x1[lane]], y: [y0[lane], y1[lane]] };
@@ -174,8 +174,8 @@ impl<F: PastaField, L: Lanes<F>> Op for Double<'_, F, L> {
         let a = p.x.square();
         let e = twice(&a).add(&a).tighten();
         let c = twice(&twice(&twice(&b.square())));
-        let x = e.square().sub2(&s, &s).tighten();
-        let y = s.sub(&x).mul(&e).sub(&c).tighten();
+        let x = e.square_sub2(&s, &s);
+        let y = s.sub(&x).mul_sub(&e, &c);
         Jacobian { x, y, z: p.y.add(&p.y).mul(&p.z) }
     }
 }
@@ -203,13 +203,13 @@ impl<F: PastaField, L: Lanes<F>> Op for AddAffine<'_, F, L> {
         let zz = p.z.square();
         let u = self.x.mul(&zz);
         let s = p.z.mul(&zz).mul(self.y);
-        let h = u.sub(&p.x).tighten();
-        let r = s.sub(&p.y).tighten();
+        let h = u.sub_tight(&p.x);
+        let r = s.sub_tight(&p.y);
         let hh = h.square();
         let hhh = hh.mul(&h);
         let v = hh.mul(&p.x);
-        let x = r.square().sub2(&hhh, &v).tighten().sub(&v).tighten();
-        let y = v.sub(&x).mul(&r).sub(&p.y.mul(&hhh)).tighten();
+        let x = r.square_sub2(&hhh, &v).sub_tight(&v);
+        let y = v.sub(&x).mul_sub(&r, &p.y.mul(&hhh));
         Jacobian { x, y, z: p.z.mul(&h) }
     }
 }
