@@ -5,9 +5,11 @@
 //! - [`L1Client`] asks them; [`L1Watcher`] follows the chain, the contract's state and the inbox;
 //! - [`ContractProver`] makes the proofs of the contract's updates, one after another;
 //! - [`deploy()`] and [`verify_deployment`] set up the rollup account and look at one;
+//! - [`Checker`] says whether the contract takes a command, and why not;
 //! - [`Deposits`] prepares deposits that a wallet only signs;
 //! - [`Settler`] commits batches and pays what the L1 owes.
 
+mod check;
 mod client;
 mod command;
 mod deploy;
@@ -18,6 +20,7 @@ mod settler;
 mod view;
 mod watcher;
 
+pub use check::{Checker, ContractRule, Refusal, Standing};
 pub use client::{
     ArchivedActions, ArchivedEvent, L1Account, L1Block, L1Client, L1Command, L1Config, L1Error,
     L1Snapshot, L1Zkapp,

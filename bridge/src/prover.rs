@@ -8,7 +8,10 @@ use std::sync::Arc;
 
 use mina_curves::Fp;
 use mina_ledger::{
-    rollup::{Commit, Committee, Deposit, Hashed, Payout, SettlementParameters},
+    rollup::{
+        Commit, Committee, Configuration, Deposit, Hashed, Payout, RollupAccount,
+        SettlementParameters,
+    },
     types::{AccountUpdate, CallForest, PublicKey, Signature, VerificationKey},
 };
 use pickles::{KeyCache, ProvedStatement};
@@ -22,6 +25,7 @@ use self::{
     line::{Line, Priority},
     unproved::Unproved,
 };
+use crate::check::Checker;
 
 /// Sizes of the fold program. The contract's verification key depends on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +120,24 @@ impl ContractProver {
             Programs::Compiled { contract, .. } => contract.parameters(),
             Programs::Unproved(unproved) => &unproved.0,
         }
+    }
+
+    /// What checks commands for the contract of an account; without proofs, it does not look at them.
+    pub fn checker(
+        &self,
+        account: PublicKey,
+        committee: Committee,
+        configuration: Configuration,
+    ) -> Checker {
+        let account =
+            RollupAccount { public_key: account, key_hash: self.verification_key().hash() };
+        let key = match &*self.programs {
+            Programs::Compiled { contract, .. } => {
+                Some(contract.program().verification_key().clone())
+            }
+            Programs::Unproved(_) => None,
+        };
+        Checker::new(account, key, self.parameters().clone(), committee, configuration)
     }
 
     /// The update that makes a deposit.

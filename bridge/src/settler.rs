@@ -23,16 +23,21 @@ use mina_ledger::{
         Sequencer, Side,
     },
     signature::SignatureError,
-    types::{Length, PrivateKey, PublicKey, Signature, SlotSpan, to_decimal},
+    types::{Length, PrivateKey, PublicKey, Signature, SlotSpan, ZkappCommand, to_decimal},
 };
 use pickles::ProvedStatement;
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{Semaphore, mpsc, oneshot, watch},
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{client::L1Client, prover::ContractProver, view::L1View};
+use crate::{
+    check::{ContractRule, Refusal},
+    client::L1Client,
+    prover::ContractProver,
+    view::L1View,
+};
 
 pub use decide::Fees;
 
@@ -41,6 +46,9 @@ use store::Store;
 
 /// Requests that wait.
 const REQUESTS: usize = 256;
+
+/// Commands that are checked for somebody at a time.
+const CHECKS: usize = 2;
 
 /// How a settler works.
 #[derive(Clone, Debug)]
@@ -240,12 +248,14 @@ enum Request {
     Earlier { from: Fp, entries: Vec<OutboxEntry>, reply: oneshot::Sender<Result<(), HandInError>> },
     Certified { batch: Box<CertifiedBatch>, reply: oneshot::Sender<Result<(), HandInError>> },
     Proved { proof: Box<ProvedStatement>, reply: oneshot::Sender<Result<(), HandInError>> },
+    Check { command: Box<ZkappCommand>, reply: oneshot::Sender<Result<ContractRule, Refusal>> },
 }
 
 /// Where batches and proofs are handed in. As many as one likes.
 #[derive(Clone, Debug)]
 pub struct SettlerHandle {
     requests: mpsc::Sender<Request>,
+    checks: Arc<Semaphore>,
     status: watch::Receiver<Arc<SettlerStatus>>,
     stop: CancellationToken,
     fatal: Arc<OnceLock<String>>,
@@ -296,6 +306,22 @@ impl SettlerHandle {
     pub async fn proved(&self, proof: ProvedStatement) -> Result<(), HandInError> {
         let proof = Box::new(proof);
         self.ask(|reply| Request::Proved { proof, reply }).await
+    }
+
+    /// What a command does to the rollup account, if the contract takes it in the next block, as of the
+    /// last look at the L1.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub async fn check(&self, command: ZkappCommand) -> Result<ContractRule, Refusal> {
+        let not_now = |reason: &str| Refusal::NotReady { reason: reason.into() };
+        let others = |_| not_now("other commands are being checked");
+        let _place = self.checks.try_acquire().map_err(others)?;
+        let stopped = || not_now("the settler has ended");
+        let (reply, answer) = oneshot::channel();
+        let request = Request::Check { command: Box::new(command), reply };
+        self.requests.send(request).await.map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())?
     }
 
     async fn ask(
@@ -363,7 +389,9 @@ impl Settler {
         let (told, status) = watch::channel(Arc::new(first));
         let fatal = Arc::new(OnceLock::new());
         let run = Run::new(config, client, view, prover, store, told)?;
-        let handle = SettlerHandle { requests, status, stop: stop.clone(), fatal: fatal.clone() };
+        let checks = Arc::new(Semaphore::new(CHECKS));
+        let (stopped, reason) = (stop.clone(), fatal.clone());
+        let handle = SettlerHandle { requests, checks, status, stop: stopped, fatal: reason };
         let task = tokio::spawn(async move {
             let ended = run.run(received, stop).await;
             if let Err(error) = &ended {

@@ -324,7 +324,13 @@ impl Settlement {
         let longest = contract.parameters().deposit_timeout;
         let deposits = DepositsConfig { account, at_once: DEPOSITS, longest };
         let deposits = Deposits::new(deposits, client, contract);
-        let bridge = L1Bridge { view: view.clone(), depth: config.depth, deposits, longest };
+        let bridge = L1Bridge {
+            view: view.clone(),
+            depth: config.depth,
+            deposits,
+            settler: settler.handle().clone(),
+            longest,
+        };
         sequencer.connect(Arc::new(bridge));
         sequencer.limit_uncommitted(config.ahead.max(1));
         let (proofs, under_way) = mpsc::unbounded_channel();

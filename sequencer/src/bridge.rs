@@ -26,6 +26,23 @@ pub trait Bridge: Send + Sync + fmt::Debug {
         &self,
         request: DepositRequest,
     ) -> BoxFuture<'_, Result<ZkappCommand, String>>;
+
+    /// What a command does to the rollup account on the L1, if the contract there takes it in the next
+    /// block: the name of the contract's rule.
+    fn check_settlement(
+        &self,
+        command: ZkappCommand,
+    ) -> BoxFuture<'_, Result<&'static str, SettlementRefused>>;
+}
+
+/// Why the contract on the L1 does not take a command.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct SettlementRefused {
+    /// The number of the reason, as the bridge has it.
+    pub code: u16,
+    /// The reason.
+    pub reason: String,
 }
 
 /// What a user wants to deposit.

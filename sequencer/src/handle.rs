@@ -15,7 +15,7 @@ use tokio::sync::{broadcast, oneshot};
 
 use crate::{
     admission::Admission,
-    bridge::{Bridge, Consumed, DepositRequest},
+    bridge::{Bridge, Consumed, DepositRequest, SettlementRefused},
     builder::Control,
     command::Command,
     config::SequencerConfig,
@@ -289,6 +289,18 @@ impl SequencerHandle {
             Some(bridge) => bridge.prepare_deposit(request).await,
             None => Err("the bridge is not ready".into()),
         }
+    }
+
+    /// What a command does to the rollup account on the L1, by the name of the contract's rule, if the
+    /// contract takes it; `None` without a bridge.
+    ///
+    /// # Errors
+    /// [`SettlementRefused`].
+    pub async fn check_settlement(
+        &self,
+        command: ZkappCommand,
+    ) -> Option<Result<&'static str, SettlementRefused>> {
+        Some(self.shared.bridge()?.check_settlement(command).await)
     }
 
     /// The last deposits for a key, newest first.

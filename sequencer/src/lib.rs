@@ -36,7 +36,7 @@ mod store;
 mod view;
 mod work;
 
-pub use bridge::{Bridge, Consumed, DepositRequest};
+pub use bridge::{Bridge, Consumed, DepositRequest, SettlementRefused};
 pub use command::Command;
 pub use config::{
     AdminConfig, BatchConfig, GenesisAccount, GenesisConfig, RpcConfig, SequencerConfig,

@@ -11,6 +11,7 @@
 //! | `zeko_block` | height, or nothing for the newest | block or null |
 //! | `zeko_batches` | first number, most (optional) | list of batches |
 //! | `zeko_prepareDeposit` | `{sender, recipient, amount, fee, nonce?}` | zkApp command for the L1 that the sender has to sign |
+//! | `zeko_checkSettlement` | zkApp command for the L1 | `{accepted: true, rule}`, or an error with the number of the reason |
 //! | `zeko_deposits` | recipient | its deposits and what has become of them, newest first |
 //! | `zeko_fee` | weight | the smallest fee now |
 //! | `zeko_subscribeBlocks` | | blocks, without their commands |
@@ -45,7 +46,7 @@ use tower_http::cors::CorsLayer;
 use zeko_http::{BodyLimits, with_whole_bodies};
 
 use crate::{
-    bridge::{Consumed, DepositRequest, message_json, receipt_name},
+    bridge::{Consumed, DepositRequest, SettlementRefused, message_json, receipt_name},
     command::Command,
     config::RpcConfig,
     graphql::{Block, BlockSelector, MinaNode, NodeEvent, SubmitError},
@@ -333,6 +334,15 @@ fn register_queries(module: &mut RpcModule<Context>) -> Registered {
         let prepared = context.node.prepare_deposit(request).await;
         let refused = |reason| ErrorObjectOwned::owned(REFUSED, reason, None::<()>);
         Ok::<_, ErrorObjectOwned>(json!(prepared.map_err(refused)?))
+    })?;
+    module.register_async_method("zeko_checkSettlement", async |params, context, _| {
+        let command: ZkappCommand = first(&params)?;
+        let refused = |code: i32, reason: String| ErrorObjectOwned::owned(code, reason, None::<()>);
+        match context.node.check_settlement(command).await {
+            Some(Ok(rule)) => Ok(json!({ "accepted": true, "rule": rule })),
+            Some(Err(SettlementRefused { code, reason })) => Err(refused(code.into(), reason)),
+            None => Err(refused(REFUSED, "the bridge is not ready".into())),
+        }
     })?;
     module.register_method("zeko_deposits", |params, context, _| {
         let recipient: String = first(&params)?;

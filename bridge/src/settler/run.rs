@@ -1,6 +1,7 @@
 //! The settler's task.
 
 mod batches;
+mod checks;
 mod jobs;
 mod tell;
 
@@ -27,6 +28,7 @@ use super::{
     store::{Sent, Store, is_old},
 };
 use crate::{
+    check::Checker,
     client::{L1Account, L1Block, L1Client, L1Error, L1Zkapp},
     command::{Payer, sign, unsigned},
     prover::{ContractProver, ProverError},
@@ -84,6 +86,7 @@ pub(super) struct Run {
     client: L1Client,
     view: watch::Receiver<Arc<L1View>>,
     prover: ContractProver,
+    checker: Checker,
     store: Store,
     told: watch::Sender<Arc<SettlerStatus>>,
     batches: Batches,
@@ -112,7 +115,9 @@ impl Run {
         told: watch::Sender<Arc<SettlerStatus>>,
     ) -> Result<Self, SettlerError> {
         let (sent, proved) = (store.all_sent()?, store.proved()?);
+        let (committee, configuration) = (config.committee.clone(), config.configuration);
         Ok(Self {
+            checker: prover.checker(config.account, committee, configuration),
             batches: Batches::new(config.committee.clone()),
             config,
             client,
@@ -190,6 +195,10 @@ impl Run {
             }
             Request::Certified { batch, reply } => reply.send(self.batches.certified(*batch)),
             Request::Proved { proof, reply } => reply.send(self.batches.proved(*proof)),
+            Request::Check { command, reply } => {
+                self.answer(command, reply);
+                Ok(())
+            }
         };
     }
 
@@ -484,6 +493,9 @@ impl Run {
         let mut command = unsigned(forest, payer);
         sign(&mut command, &[&self.config.payer], &self.prover.parameters().domain)?;
         let sent = Sent::new(item, observed.height.get(), command);
+        if !self.is_accepted(&sent).await? {
+            return Ok(None);
+        }
         self.store.put_sent(&sent).await?;
         self.sent.retain(|other| (other.nonce(), other.fee()) != (sent.nonce(), sent.fee()));
         self.sent.push(sent.clone());

@@ -10,8 +10,8 @@ use mina_ledger::{
     types::{SlotSpan, ZkappCommand},
 };
 use tokio::sync::watch;
-use zeko_bridge::{Deposits, L1View};
-use zeko_sequencer::{Bridge, DepositRequest};
+use zeko_bridge::{Deposits, L1View, SettlerHandle};
+use zeko_sequencer::{Bridge, DepositRequest, SettlementRefused};
 
 /// What the sequencer asks of the L1.
 #[derive(Debug)]
@@ -20,6 +20,7 @@ pub(super) struct L1Bridge {
     /// Blocks on top of a message's before it is consumed.
     pub(super) depth: u32,
     pub(super) deposits: Deposits,
+    pub(super) settler: SettlerHandle,
     /// For how long a deposit's command may wait for a block.
     pub(super) longest: SlotSpan,
 }
@@ -57,5 +58,19 @@ impl Bridge for L1Bridge {
             zeko_bridge::DepositRequest { sender, recipient, amount, fee, nonce, valid_for };
         async move { self.deposits.prepare(&request).await.map_err(|error| error.to_string()) }
             .boxed()
+    }
+
+    fn check_settlement(
+        &self,
+        command: ZkappCommand,
+    ) -> BoxFuture<'_, Result<&'static str, SettlementRefused>> {
+        async move {
+            let checked = self.settler.check(command).await;
+            checked.map(|rule| rule.name()).map_err(|refusal| SettlementRefused {
+                code: refusal.code(),
+                reason: refusal.to_string(),
+            })
+        }
+        .boxed()
     }
 }

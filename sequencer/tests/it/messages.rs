@@ -15,13 +15,13 @@ use mina_ledger::{
 use serde_json::json;
 use zeko_sequencer::{
     BatchConfig, BatchRecord, Bridge, Command, CommandStatus, Consumed, DepositRequest,
-    SequencerHandle, Stage,
+    SequencerHandle, SettlementRefused, Stage,
     graphql::{BlockSelector, MinaNode, SubmitError},
 };
 
 use crate::kit::{
     Directory, FEE, FUNDS, TOKEN, config, exchange, http, id, payment, payment_of, public, rpc,
-    settled, sign, start, status, stop,
+    settled, sign, start, status, stop, transfer,
 };
 
 const MINA: u64 = 1_000_000_000;
@@ -63,6 +63,16 @@ impl Bridge for TestInbox {
 
     fn prepare_deposit(&self, _: DepositRequest) -> BoxFuture<'_, Result<ZkappCommand, String>> {
         async { Err("an inbox for tests".to_owned()) }.boxed()
+    }
+
+    /// Takes everything whose fee is even.
+    fn check_settlement(
+        &self,
+        command: ZkappCommand,
+    ) -> BoxFuture<'_, Result<&'static str, SettlementRefused>> {
+        let is_even = command.fee_payer.body.fee.get().is_multiple_of(2);
+        let refused = SettlementRefused { code: 1006, reason: "odd".into() };
+        async move { is_even.then_some("commit").ok_or(refused) }.boxed()
     }
 }
 
@@ -188,6 +198,32 @@ async fn messages_are_consumed_in_order_and_once() {
 }
 
 /// A deposit can open an account for a key that is no point of the curve; that makes the key no better.
+#[tokio::test(flavor = "multi_thread")]
+async fn settlements_are_checked_by_the_bridge() {
+    let dir = Directory::new();
+    let sequencer = start(config(&dir.0)).await.unwrap();
+    let (handle, address) = (sequencer.handle().clone(), sequencer.addresses().rpc);
+    let mut command = transfer(0, 0, MINA, false);
+    let check =
+        async |command: &ZkappCommand| rpc(address, "zeko_checkSettlement", json!([command])).await;
+    let answer = check(&command).await;
+    assert_eq!(answer["error"]["message"], "the bridge is not ready");
+    handle.connect(Arc::new(TestInbox::default()));
+    command.fee_payer.body.fee = Amount::new(2);
+    let answer = check(&command).await;
+    assert_eq!(answer["result"], json!({ "accepted": true, "rule": "commit" }));
+    command.fee_payer.body.fee = Amount::new(3);
+    let answer = check(&command).await;
+    assert_eq!(
+        (&answer["error"]["code"], &answer["error"]["message"]),
+        (&json!(1006), &json!("odd"))
+    );
+    let answer = rpc(address, "zeko_checkSettlement", json!(["nothing"])).await;
+    assert_eq!(answer["error"]["code"], -32602);
+    drop(handle);
+    stop(sequencer).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_is_no_point_cannot_be_paid() {
     let dir = Directory::new();
