@@ -82,7 +82,7 @@ pub(crate) trait Lanes<F: PastaField>: Copy {
     fn square(&self) -> Self;
 
     /// `Σ row[i]·xs[i] + constant` of at most three tight products; the constant is tight, or the
-    /// sum of two tight values. The result is below `2.1·p`, or `3.4·p`: it may be squared and
+    /// sum of two tight values. The result is below `2.8·p`, or `4.4·p`: it may be squared and
     /// multiplied (as `self`), in the first case also stored, but not subtracted from.
     fn dot<const N: usize>(row: &[Self; N], xs: &[Self; N], constant: &Self) -> Self;
 

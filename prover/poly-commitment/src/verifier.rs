@@ -1,5 +1,7 @@
 //! The verifier of batches of opening proofs.
 
+use std::collections::HashMap;
+
 use ark_ff::{AdditiveGroup, Field, UniformRand, Zero};
 use mina_curves::{Point, ScalarChallenge};
 use mina_poseidon::{FqSponge, KimchiCurve};
@@ -135,20 +137,29 @@ struct Equation<'a, C: KimchiCurve> {
     g: Vec<C::ScalarField>,
     /// Scalar of `H`.
     h: C::ScalarField,
-    /// The points that the claims bring along, with their scalars.
+    /// The points that the claims bring along, with their scalars: each once, since proofs of one
+    /// circuit share many, and equal points are the slow case of a multi-scalar multiplication.
     points: Vec<Point<C>>,
     scalars: Vec<C::ScalarField>,
+    places: HashMap<Point<C>, usize>,
 }
 
 impl<'a, C: KimchiCurve> Equation<'a, C> {
     fn new(srs: &'a Srs<C>) -> Self {
         let g = vec![C::ScalarField::ZERO; srs.size()];
-        Self { srs, g, h: C::ScalarField::ZERO, points: Vec::new(), scalars: Vec::new() }
+        let (points, scalars, places) = (Vec::new(), Vec::new(), HashMap::new());
+        Self { srs, g, h: C::ScalarField::ZERO, points, scalars, places }
     }
 
     fn term(&mut self, scalar: C::ScalarField, point: Point<C>) {
-        self.points.push(point);
-        self.scalars.push(scalar);
+        let place = *self.places.entry(point).or_insert(self.points.len());
+        match self.scalars.get_mut(place) {
+            Some(sum) => *sum += scalar,
+            None => {
+                self.points.push(point);
+                self.scalars.push(scalar);
+            }
+        }
     }
 
     /// Adds both equations of a claim, times their weights.

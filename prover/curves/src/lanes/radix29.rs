@@ -9,7 +9,7 @@
 //! Bounds (`B = 2^29`): limbs of tight values are below `B`, of loose ones below `3B` (below `4B`
 //! for `sub2`, which is only ever tightened). A column of `loose·tight` is below
 //! `9·3B·B + 4·B² + 2^52 < 2^63`, one of [`Lanes::dot`] below `3·9·B² + 4·B² + 2^52 < 2^63`. With
-//! the left operand below `8p` and the right one below `2.1p`, or both below `3.4p`, the result is
+//! the left operand below `8p` and the right one below `2.1p`, or both below `4.4p`, the result is
 //! below `(1 + 8·2.1/2^7)·p < 1.2p`.
 //!
 //! Loops over limbs are plain ones: a closure handed to `array::map` may be compiled as a function

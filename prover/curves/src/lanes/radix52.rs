@@ -3,7 +3,8 @@
 //! Both Pasta moduli are `2^254 + c` with `c < 2^126`, so limb 3 of the modulus is 0 and limb 4 is
 //! `2^46`. The multiply-add reads only the low 52 bits of its factors: every value has normalised
 //! limbs, the loose ones too. With the left operand below `8p` and the right one below `2.1p` the
-//! result of a multiplication is below `(1 + 8·2.1/2^6)·p < 1.3p`.
+//! result of a multiplication is below `(1 + 8·2.1/2^6)·p < 1.3p`, and that of a square of a value below
+//! `4.4p` below `1.31p`.
 //!
 //! Loops over limbs are plain ones, as in [`super::radix29`].
 #![allow(clippy::needless_range_loop)]

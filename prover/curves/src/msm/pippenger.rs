@@ -51,7 +51,10 @@ pub(super) struct Prepared<C> {
 }
 
 impl<C: PastaCurve> Prepared<C> {
+    /// # Panics
+    /// For 2^30 bases or more, which an [`Entry`] does not tell apart: they would take 64 GiB.
     pub(super) fn new(backend: LaneBackend, bases: &[Point<C>]) -> Self {
+        assert!(bases.len() < 1 << 30, "{} bases are too many for one sum", bases.len());
         let chunks: Vec<&[Point<C>]> = bases.chunks(CONVERT).collect();
         let converted = map(&chunks, |chunk| run(backend, Convert::<C>(chunk)));
         let infinity = bases
