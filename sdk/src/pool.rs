@@ -109,7 +109,7 @@ impl Worker {
             let place = turn.checked_rem(self.config.urls.len()).unwrap_or(0);
             let Some(url) = self.config.urls.get(place).cloned() else { return };
             if let Err(error) = self.follow(&url).await {
-                tracing::debug!(url, %error, "the bridge request pool is not read");
+                tracing::warn!(url, %error, "the bridge request pool is not read");
                 tokio::time::sleep(RETRY).await;
             }
         }
