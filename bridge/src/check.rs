@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use mina_curves::Fp;
 use mina_ledger::{
-    hash::{command_hashes, constants::EMPTY_ACTION_STATE},
+    hash::command_hashes,
     rollup::{
         Attestation, Commit, Committee, Configuration, Deposit, DepositAction, Field, Hashed,
         MAX_PAYOUTS, Payout, RollupAccount, Sequencer, SettlementError, SettlementParameters,
@@ -26,7 +26,7 @@ use mina_ledger::{
 use crate::{
     client::L1Zkapp,
     settler::CertifiedBatch,
-    view::{Message, unpack_progress},
+    view::{Message, behind, unpack_progress},
 };
 
 pub use refusal::{ContractRule, Refusal};
@@ -44,12 +44,6 @@ pub struct Standing {
     pub batch: Option<CertifiedBatch>,
     /// The longest payout that comes next, if there is one; or why it is not known.
     pub payout: Result<Option<Payout>, String>,
-}
-
-impl Standing {
-    fn field(&self, field: Field) -> Fp {
-        self.contract.state[field.index()]
-    }
 }
 
 /// Checks commands for a rollup's contract.
@@ -196,7 +190,7 @@ impl Checker {
     fn commit(&self, update: &Update<'_>, standing: &Standing) -> Result<(), Refusal> {
         let differs = |what| update.differs(what);
         let not_ready = || Refusal::NotReady { reason: "the contract's progress is none".into() };
-        let progress = unpack_progress(standing.field(Field::Progress)).ok_or_else(not_ready)?;
+        let progress = standing.contract.progress().ok_or_else(not_ready)?;
         let asked = update.asked(Field::Progress).and_then(unpack_progress);
         let (got, settled) = (asked.ok_or(differs("the progress"))?.batch, progress.batch);
         if got < settled {
@@ -278,7 +272,7 @@ impl Checker {
     }
 
     fn payout(&self, update: &Update<'_>, standing: &Standing) -> Result<(), Refusal> {
-        let now = standing.field(Field::Payout);
+        let now = standing.contract.field(Field::Payout);
         let asked = update.asked(Field::Payout).ok_or(update.differs("how far it was paid"))?;
         if asked != now && update.written(Field::Payout) == Some(now) {
             return Err(Refusal::Replayed { what: "these payments have been made".into() });
@@ -360,13 +354,9 @@ fn deposits(standing: &Standing, consumed: Fp, action_state: Fp) -> Result<(), R
     let unknown = |what| Refusal::UnknownDeposit { what };
     let reason = || Refusal::NotReady { reason: "the L1's inbox".into() };
     let inbox = standing.inbox.as_ref().ok_or_else(reason)?;
-    let place = |state: Fp| match inbox.iter().rposition(|message| message.after == state) {
-        Some(place) => Some(place + 1),
-        None => (state == EMPTY_ACTION_STATE).then_some(0),
-    };
-    let consumed = place(consumed).ok_or(unknown("what the batch has consumed"))?;
-    let until = place(action_state).ok_or(unknown("the action state"))?;
-    match consumed <= until {
+    let left = |state, what| behind(inbox, state).map(<[Message]>::len).ok_or(unknown(what));
+    let behind_batch = left(consumed, "what the batch has consumed")?;
+    match left(action_state, "the action state")? <= behind_batch {
         true => Ok(()),
         false => Err(unknown("what lies behind the action state")),
     }

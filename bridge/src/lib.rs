@@ -37,5 +37,5 @@ pub use settler::{
     BatchStatus, Beginning, CertifiedBatch, Fees, HandInError, MissingOutbox, Settler,
     SettlerConfig, SettlerError, SettlerHandle, SettlerStatus, Stage,
 };
-pub use view::{ConfirmedInbox, L1View, Message};
+pub use view::{ConfirmedInbox, L1View, Message, behind};
 pub use watcher::{L1Watcher, WatcherConfig, WatcherError};

@@ -22,8 +22,9 @@ pub const MAX_REQUESTS: usize = 1 << 16;
 #[derive(Clone, Debug)]
 pub struct Requests {
     account: PublicKey,
-    messages: HashMap<Fp, Message>,
-    /// Those of strangers, the oldest first.
+    /// With whether only strangers have sent it.
+    messages: HashMap<Fp, (Message, bool)>,
+    /// What strangers have sent first, the oldest first.
     strangers: VecDeque<Fp>,
 }
 
@@ -33,8 +34,8 @@ impl Requests {
         Self { account, messages: HashMap::new(), strangers: VecDeque::new() }
     }
 
-    /// Keeps a request, unless it is for another account or there already. Of a stranger's, the
-    /// oldest gives way where there are [`MAX_REQUESTS`].
+    /// Keeps a request, unless it is for another account or there already. Of those that only strangers
+    /// have sent, the oldest gives way where there are [`MAX_REQUESTS`]; the sequencer's stay.
     pub fn insert(&mut self, request: &BridgeRequest, is_stranger: bool) -> bool {
         let BridgeRequest { rollup_account, transaction, before, deposit } = *request;
         if rollup_account != self.account {
@@ -42,12 +43,14 @@ impl Requests {
         }
         let action_hash = deposit.action_hash();
         let after = push_actions(before, action_hash);
-        if self.messages.contains_key(&after) {
+        let by_strangers = self.messages.get(&after).map(|(_, by_strangers)| *by_strangers);
+        if by_strangers.is_some_and(|by_strangers| is_stranger || !by_strangers) {
             return false;
         }
         if is_stranger {
             if self.strangers.len() >= MAX_REQUESTS
                 && let Some(oldest) = self.strangers.pop_front()
+                && self.messages.get(&oldest).is_some_and(|(_, by_strangers)| *by_strangers)
             {
                 self.messages.remove(&oldest);
             }
@@ -57,13 +60,13 @@ impl Requests {
         // The height is set where it is used.
         let height = Length::new(u32::MAX);
         let message = Message { before, after, action_hash, deposit, transaction, height };
-        self.messages.insert(after, message);
+        self.messages.insert(after, (message, is_stranger));
         true
     }
 
-    /// Whether there is a request that leads to this action state.
-    pub fn leads_to(&self, state: Fp) -> bool {
-        self.messages.contains_key(&state)
+    /// Whether the sequencer has sent a request that leads to this action state.
+    pub fn has_own(&self, state: Fp) -> bool {
+        self.messages.get(&state).is_some_and(|(_, by_strangers)| !by_strangers)
     }
 
     /// The number of requests.
@@ -94,7 +97,7 @@ impl Requests {
             if state == EMPTY_ACTION_STATE {
                 break 0;
             }
-            let message = self.messages.get(&state)?;
+            let (message, _) = self.messages.get(&state)?;
             state = message.before;
             behind.push(Message { height, ..message.clone() });
         };
@@ -198,13 +201,17 @@ mod tests {
         let stray = BridgeRequest { rollup_account: other, ..request(EMPTY_ACTION_STATE, 1) };
         assert!(!requests.insert(&stray, true));
         let ours = request(EMPTY_ACTION_STATE, 1);
-        assert!(requests.insert(&ours, false));
+        assert!(requests.insert(&ours, true));
         assert!(!requests.insert(&ours, true), "twice");
+        assert!(!requests.has_own(after(&ours)));
+        assert!(requests.insert(&ours, false), "now it stays");
+        assert!(!requests.insert(&ours, false) && !requests.insert(&ours, true));
         for before in 0..MAX_REQUESTS as u64 + 10 {
             requests.insert(&request(Fp::from(before + 1), 2), true);
         }
         assert_eq!(requests.len(), MAX_REQUESTS + 1);
-        assert!(requests.leads_to(after(&ours)));
-        assert!(!requests.leads_to(after(&request(Fp::from(1u64), 2))));
+        assert!(requests.has_own(after(&ours)));
+        let lost = requests.complete(&[], after(&request(Fp::from(1u64), 2)), Length::new(1));
+        assert_eq!((lost, requests.has_own(Fp::from(1u64))), (None, false));
     }
 }

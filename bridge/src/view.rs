@@ -98,16 +98,8 @@ impl L1View {
         if self.not_ready.is_some() {
             return None;
         }
-        let mut hashes = Vec::new();
-        for message in self.inbox.iter().rev() {
-            if message.after == prefix {
-                break;
-            }
-            hashes.push(message.action_hash);
-        }
-        hashes.reverse();
-        let from_start = hashes.len() == self.inbox.len();
-        (!from_start || prefix == EMPTY_ACTION_STATE).then_some(hashes)
+        let behind = behind(&self.inbox, prefix)?;
+        Some(behind.iter().map(|message| message.action_hash).collect())
     }
 }
 
@@ -147,6 +139,17 @@ impl InboxView for ConfirmedInbox {
     fn next(&self, prefix: Fp) -> Option<Fp> {
         self.next_message(prefix).map(|message| message.action_hash)
     }
+}
+
+/// The messages behind a prefix of those of an inbox; `None` if there is no such prefix.
+pub fn behind(messages: &[Message], prefix: Fp) -> Option<&[Message]> {
+    // Whoever asks is near the end.
+    let place = match messages.iter().rposition(|message| message.after == prefix) {
+        Some(place) => place.saturating_add(1),
+        None if prefix == EMPTY_ACTION_STATE => 0,
+        None => return None,
+    };
+    messages.get(place..)
 }
 
 /// Appends what an archive has to messages that are known.

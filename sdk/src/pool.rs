@@ -149,14 +149,15 @@ impl Worker {
         }
     }
 
-    /// Sends what the L1 has and the pool does not.
+    /// Sends what the L1 has and the sequencer has not sent, also where a stranger has: those can be
+    /// crowded out.
     async fn relay(&mut self, node: &DaClient) -> Result<(), ClientError> {
         let Some(Relay { key, view }) = &self.relay else { return Ok(()) };
         let missing: Vec<(Fp, BridgeRequest)> = {
             let (view, requests) = (view.borrow(), self.requests.borrow());
-            self.sent.retain(|state, at| at.elapsed() < PATIENCE && !requests.leads_to(*state));
+            self.sent.retain(|state, at| at.elapsed() < PATIENCE && !requests.has_own(*state));
             let missing = view.inbox().iter().filter(|message| {
-                !requests.leads_to(message.after) && !self.sent.contains_key(&message.after)
+                !requests.has_own(message.after) && !self.sent.contains_key(&message.after)
             });
             let request = |message: &Message| Some((message.after, self.request(message)?));
             missing.filter_map(request).collect()

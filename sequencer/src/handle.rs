@@ -337,6 +337,11 @@ impl SequencerHandle {
         self.shared.store.batches(from, limit.min(MAX_CHAIN)).unwrap_or_default()
     }
 
+    /// The closed batch of this number.
+    pub fn batch(&self, number: u64) -> Option<BatchRecord> {
+        self.batches(number, 1).into_iter().next().filter(|batch| batch.number == number)
+    }
+
     /// The last closed batch up to number `most` that has come at least as far as `stage`.
     ///
     /// # Errors

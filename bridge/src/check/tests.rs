@@ -1,6 +1,6 @@
 use mina_curves::Fq;
 use mina_ledger::{
-    hash::push_actions,
+    hash::{constants::EMPTY_ACTION_STATE, push_actions},
     rollup::{
         BatchStatement, ChainId, CommitteeMember, ContractState, DataCommitment, OutboxEntry,
         PayoutState, Progress, Root, Side,

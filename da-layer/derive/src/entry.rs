@@ -237,7 +237,7 @@ pub(crate) fn expect_version(r: &mut Reader<'_>) -> Result<(), DecodeError> {
 pub struct BridgeRequest {
     /// The rollup account on the L1.
     pub rollup_account: PublicKey,
-    /// The L1 transaction that made the deposit.
+    /// The L1 transaction that made the deposit, as whoever sends this says: nothing depends on it.
     pub transaction: TransactionHash,
     /// The account's action state before it.
     pub before: Fp,

@@ -78,8 +78,7 @@ pub(crate) fn same_blocks(one: &BatchRecord, other: &BatchRecord) -> bool {
 
 /// Whether a batch has not been rolled back.
 pub(crate) fn is_there(sequencer: &SequencerHandle, record: &BatchRecord) -> bool {
-    let now = sequencer.batches(record.number, 1).into_iter().next();
-    now.is_some_and(|now| same_blocks(&now, record))
+    sequencer.batch(record.number).is_some_and(|now| same_blocks(&now, record))
 }
 
 /// The data of a batch that was sent.

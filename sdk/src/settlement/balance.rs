@@ -5,11 +5,8 @@
 //! `contract = MINA on the L2 + entries of the outbox not paid + deposits not consumed`
 
 use mina_curves::Fp;
-use mina_ledger::{
-    hash::constants::EMPTY_ACTION_STATE,
-    rollup::{BRIDGE_SUPPLY, Field, Hashed, OutboxEntry},
-};
-use zeko_bridge::{L1View, Message, MissingOutbox};
+use mina_ledger::rollup::{BRIDGE_SUPPLY, Field, Hashed, OutboxEntry};
+use zeko_bridge::{L1View, Message, MissingOutbox, behind};
 use zeko_sequencer::{BatchRecord, SequencerHandle, StoreError};
 
 use super::outbox;
@@ -49,12 +46,10 @@ impl Balance {
         let blocks = match settled.checked_sub(1) {
             None => 0,
             Some(number) => {
-                let record = sequencer.batches(number, 1).into_iter().next();
                 let data = Some(contract.field(Field::Data));
-                let is_it = |record: &BatchRecord| {
-                    record.number == number && read_data(record).map(|data| data.field()) == data
-                };
-                let Some(record) = record.filter(is_it) else { return Ok(None) };
+                let is_it =
+                    |record: &BatchRecord| read_data(record).map(|data| data.field()) == data;
+                let Some(record) = sequencer.batch(number).filter(is_it) else { return Ok(None) };
                 record.last_height.saturating_add(1)
             }
         };
@@ -110,12 +105,7 @@ fn unpaid(entries: &[OutboxEntry], inbox: &[Message]) -> Option<i128> {
 
 /// What the messages behind a prefix are worth.
 fn unconsumed(inbox: &[Message], prefix: Fp) -> Option<i128> {
-    let first = match inbox.iter().rposition(|message| message.after == prefix) {
-        Some(place) => place + 1,
-        None if prefix == EMPTY_ACTION_STATE => 0,
-        None => return None,
-    };
-    inbox.get(first..)?.iter().map(worth).sum()
+    behind(inbox, prefix)?.iter().map(worth).sum()
 }
 
 fn worth(message: &Message) -> Option<i128> {
@@ -125,6 +115,7 @@ fn worth(message: &Message) -> Option<i128> {
 #[cfg(test)]
 mod tests {
     use mina_ledger::{
+        hash::constants::EMPTY_ACTION_STATE,
         rollup::DepositAction,
         types::{Amount, Length, PublicKey, Slot},
     };

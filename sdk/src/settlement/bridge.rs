@@ -5,12 +5,11 @@ use std::sync::Arc;
 use futures_util::{FutureExt, future::BoxFuture};
 use mina_curves::Fp;
 use mina_ledger::{
-    hash::constants::EMPTY_ACTION_STATE,
     rollup::{DepositAction, Message},
     types::{SlotSpan, ZkappCommand},
 };
 use tokio::sync::watch;
-use zeko_bridge::{Deposits, L1View, SettlerHandle};
+use zeko_bridge::{Deposits, L1View, SettlerHandle, behind};
 use zeko_sequencer::{Bridge, DepositRequest, SettlementRefused};
 
 /// What the sequencer asks of the L1.
@@ -25,27 +24,27 @@ pub(super) struct L1Bridge {
     pub(super) longest: SlotSpan,
 }
 
-/// The messages behind a prefix; none if there is no such prefix.
-fn behind(messages: &[zeko_bridge::Message], prefix: Fp) -> &[zeko_bridge::Message] {
-    let place = match messages.iter().rposition(|message| message.after == prefix) {
-        Some(place) => Some(place + 1),
-        None => (prefix == EMPTY_ACTION_STATE).then_some(0),
-    };
-    place.and_then(|place| messages.get(place..)).unwrap_or_default()
-}
-
 impl Bridge for L1Bridge {
     fn messages(&self, prefix: Fp, limit: usize) -> Vec<Message> {
         let inbox = self.view.borrow().confirmed(self.depth);
         let message = |message: &zeko_bridge::Message| {
             message.deposit.map_or(Message::Unopened(message.action_hash), Message::Deposit)
         };
-        behind(inbox.messages(), prefix).iter().take(limit).map(message).collect()
+        behind(inbox.messages(), prefix)
+            .unwrap_or_default()
+            .iter()
+            .take(limit)
+            .map(message)
+            .collect()
     }
 
     fn waiting(&self, prefix: Fp) -> Vec<DepositAction> {
         let view = self.view.borrow();
-        behind(view.inbox(), prefix).iter().filter_map(|message| message.deposit).collect()
+        behind(view.inbox(), prefix)
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|message| message.deposit)
+            .collect()
     }
 
     fn prepare_deposit(

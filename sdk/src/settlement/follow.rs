@@ -13,6 +13,7 @@ use pickles::ProvedStatement;
 use tokio::sync::{broadcast::error::RecvError, mpsc, watch};
 use zeko_bridge::{
     HandInError, L1Account, L1View, MissingOutbox, SettlerHandle, SettlerStatus, Stage as Settling,
+    behind,
 };
 use zeko_sequencer::{
     BatchRecord, SequencerHandle, Stage, StoreError,
@@ -97,8 +98,7 @@ impl Follow {
 
     /// The record of a batch, if it is still of this generation.
     fn record(&self, number: u64, generation: u32) -> Option<BatchRecord> {
-        let record = self.sequencer.batches(number, 1).into_iter().next()?;
-        (record.number == number && record.generation == generation).then_some(record)
+        self.sequencer.batch(number).filter(|record| record.generation == generation)
     }
 
     async fn proved(&self, (record, proof): Proof) -> Result<(), SettlementError> {
@@ -251,8 +251,7 @@ impl Follow {
     fn first_undone(&self, view: &L1View) -> Result<Option<u32>, StoreError> {
         let (first, mut inbox) = self.last_consumed(view)?;
         // What is behind the prefix, in order.
-        let place = view.inbox().iter().position(|message| message.before == inbox);
-        let mut known = view.inbox().iter().skip(place.unwrap_or(usize::MAX));
+        let mut known = behind(view.inbox(), inbox).unwrap_or_default().iter();
         for height in first..self.sequencer.tip().height.get() {
             let selector = BlockSelector::Height(Length::new(height.saturating_add(1)));
             let Some(block) = self.sequencer.block(selector) else { return Ok(None) };

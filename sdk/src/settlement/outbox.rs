@@ -43,8 +43,7 @@ pub(super) fn between(
 
 /// The batch before the one with a number.
 fn before(sequencer: &SequencerHandle, number: u64) -> Option<BatchRecord> {
-    let before = number.checked_sub(1)?;
-    sequencer.batches(before, 1).into_iter().next().filter(|batch| batch.number == before)
+    sequencer.batch(number.checked_sub(1)?)
 }
 
 fn outbox(batch: &BatchRecord) -> Option<Fp> {

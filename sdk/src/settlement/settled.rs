@@ -43,7 +43,7 @@ impl Settled<'_> {
         let contract = contract.ok_or(SettlementError::NoContract)?;
         let settled = contract.progress().ok_or(SettlementError::NoContract)?.batch;
         let Some(number) = settled.checked_sub(1) else { return Ok(()) };
-        let Some(record) = self.record(number) else {
+        let Some(record) = self.sequencer.batch(number) else {
             let last = self.sequencer.last_batch(Stage::Included, u64::MAX)?;
             let got = last.map_or(0, |last| last.number.saturating_add(1));
             return Err(SettlementError::Missing { settled, got });
@@ -66,11 +66,6 @@ impl Settled<'_> {
             None => tracing::warn!(settled, "no final batch was found on the L1"),
         }
         Ok(())
-    }
-
-    fn record(&self, number: u64) -> Option<BatchRecord> {
-        let found = self.sequencer.batches(number, 1).into_iter().next();
-        found.filter(|record| record.number == number)
     }
 
     /// The batch that leads to a root, of those before `end`.

@@ -2,14 +2,18 @@
 
 use std::{
     io::Read,
+    net::SocketAddr,
     path::Path,
     process::{Child, Command, Output, Stdio},
     time::Duration,
 };
 
+use mina_ledger::types::Amount;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 use zeko_indexer::{GraphQlSource, Indexer, IndexerConfig};
+use zeko_sdk::keys::development_key;
+use zeko_sequencer::{BatchConfig, GenesisAccount, GenesisConfig, Sequencer, SequencerConfig};
 
 /// The command, without settings from the outside.
 pub(crate) fn zeko(arguments: &[&str]) -> Command {
@@ -81,6 +85,30 @@ impl<Info> Drop for Running<Info> {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A sequencer in `dir`, with blocks every 20 ms and batches of at most two, whose key `9` of a label has
+/// an account, as has key `0`.
+pub(crate) async fn sequencer(dir: &Path, label: &str) -> Sequencer {
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let account = |n| GenesisAccount {
+        public_key: development_key(label, n).public,
+        balance: Amount::new(100_000_000_000),
+    };
+    let accounts = [0, 9].map(account).into();
+    let mut config = SequencerConfig {
+        data_dir: dir.into(),
+        genesis: GenesisConfig { accounts, ..GenesisConfig::default() },
+        block_ms: 20,
+        tick_ms: 5,
+        batch: BatchConfig { max_blocks: 2, ..BatchConfig::default() },
+        graphql_listen: any,
+        health_listen: any,
+        ..SequencerConfig::default()
+    };
+    config.rpc.listen = any;
+    let key = development_key(label, 9).private;
+    Sequencer::start(config, key, &CancellationToken::new()).await.unwrap()
 }
 
 /// An index in memory of what `graphql` serves, until `cancel`.

@@ -1,6 +1,6 @@
 //! A sequencer whose store does not say what is settled, as after `--from-da`, and a contract that does.
 
-use std::{net::SocketAddr, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
 use mina_curves::Fp;
 use mina_ledger::{
@@ -25,12 +25,9 @@ use zeko_sdk::{
         SettlementSettings, configuration, genesis_root,
     },
 };
-use zeko_sequencer::{
-    BatchConfig, BatchRecord, Command, GenesisAccount, GenesisConfig, Sequencer, SequencerConfig,
-    Stage, graphql::MinaNode,
-};
+use zeko_sequencer::{BatchRecord, Command, Sequencer, Stage, graphql::MinaNode};
 
-use crate::kit::index;
+use crate::kit::{self, index};
 
 const MINA: u64 = 1_000_000_000;
 const FINALITY: u32 = 3;
@@ -39,25 +36,6 @@ const FUNDS: u64 = 200 * MINA;
 
 fn key(n: u32) -> PublicKey {
     development_key("settled-test", n).public
-}
-
-async fn start(dir: &Path) -> Sequencer {
-    let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    let account = |n| GenesisAccount { public_key: key(n), balance: Amount::new(100 * MINA) };
-    let accounts = vec![account(0), account(9)];
-    let mut config = SequencerConfig {
-        data_dir: dir.into(),
-        genesis: GenesisConfig { accounts, ..GenesisConfig::default() },
-        block_ms: 20,
-        tick_ms: 5,
-        batch: BatchConfig { max_blocks: 2, ..BatchConfig::default() },
-        graphql_listen: any,
-        health_listen: any,
-        ..SequencerConfig::default()
-    };
-    config.rpc.listen = any;
-    let key = development_key("settled-test", 9).private;
-    Sequencer::start(config, key, &CancellationToken::new()).await.unwrap()
 }
 
 fn data() -> DataCommitment {
@@ -180,7 +158,7 @@ impl Layer1 {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_contract_has_settled_is_compared_and_final() {
     let (dir, cancel) = (tempfile::tempdir().unwrap(), CancellationToken::new());
-    let sequencer = start(&dir.path().join("data")).await;
+    let sequencer = kit::sequencer(&dir.path().join("data"), "settled-test").await;
     let handle = sequencer.handle().clone();
     let mut batches = Vec::new();
     for nonce in 0..4 {

@@ -1,8 +1,7 @@
 //! What fails in publishing and settlement does not end the sequencer.
 
 use std::{
-    net::SocketAddr,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU32, Ordering},
@@ -27,35 +26,14 @@ use zeko_sdk::{
     publisher::{Publisher, PublisherConfig, rollup_config},
     supervisor::{Failure, Running, Supervisor, Waits},
 };
-use zeko_sequencer::{
-    Command, GenesisAccount, GenesisConfig, Sequencer, SequencerConfig, SequencerHandle,
-    graphql::MinaNode,
-};
+use zeko_sequencer::{Command, Sequencer, SequencerHandle, graphql::MinaNode};
+
+use crate::kit;
 
 const WAITS: Waits = Waits { first: Duration::from_millis(10), longest: Duration::from_millis(40) };
 
 fn key(n: u32) -> PublicKey {
     development_key("supervisor-test", n).public
-}
-
-async fn start(dir: &Path) -> Sequencer {
-    let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    let account = |n| GenesisAccount { public_key: key(n), balance: Amount::new(100_000_000_000) };
-    let mut config = SequencerConfig {
-        data_dir: dir.into(),
-        genesis: GenesisConfig {
-            accounts: vec![account(0), account(9)],
-            ..GenesisConfig::default()
-        },
-        block_ms: 20,
-        tick_ms: 5,
-        graphql_listen: any,
-        health_listen: any,
-        ..SequencerConfig::default()
-    };
-    config.rpc.listen = any;
-    let key = development_key("supervisor-test", 9).private;
-    Sequencer::start(config, key, &CancellationToken::new()).await.unwrap()
 }
 
 /// A payment gets into a block.
@@ -116,7 +94,7 @@ fn publisher(sequencer: &SequencerHandle, cancel: &CancellationToken) -> Running
 #[tokio::test(flavor = "multi_thread")]
 async fn settlement_is_tried_again_while_commands_are_confirmed() {
     let dir = tempfile::tempdir().unwrap();
-    let sequencer = start(dir.path()).await;
+    let sequencer = kit::sequencer(dir.path(), "supervisor-test").await;
     let handle = sequencer.handle().clone();
     assert_eq!(settlement(&sequencer).await, (200, "nothing is settled\n".into()));
     let (is_away, attempts) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicU32::new(0)));
@@ -156,7 +134,7 @@ async fn settlement_is_tried_again_while_commands_are_confirmed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn damage_to_the_sequencers_data_is_not_tried_again() {
     let dir = tempfile::tempdir().unwrap();
-    let sequencer = start(dir.path()).await;
+    let sequencer = kit::sequencer(dir.path(), "supervisor-test").await;
     let attempt = |_| {
         let failure = Failure { reason: "block 7 is missing".into(), is_fatal: true };
         std::future::ready(Err(failure)).boxed()
