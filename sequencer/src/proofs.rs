@@ -91,13 +91,6 @@ pub(crate) fn has_proofs(command: &ZkappCommand) -> bool {
     command.account_updates.updates().any(|update| is_proof(&update.authorization))
 }
 
-/// Whether a proof is of a circuit with optional gates: it may verify, but not inside of a circuit, and
-/// so it would stand in the way of the batch's own proof.
-fn has_optional_gates(proof: &Proof) -> bool {
-    let decoded = pickles::decode_account_update_proof(&proof.0);
-    decoded.is_ok_and(|proof| proof.state.plonk.flags.to_array().contains(&true))
-}
-
 /// The proofs of a command, each with the key that the account has, is about to have, or gets
 /// before in the command itself. `known` tells the keys of an account.
 pub(crate) fn claims(
@@ -115,10 +108,6 @@ pub(crate) fn claims(
         if let (Authorization::Proof(proof), AuthorizationKind::Proof(hash)) =
             (&node.update.authorization, body.authorization_kind)
         {
-            if has_optional_gates(proof) {
-                let reason = format!("account update {update}: its circuit has optional gates");
-                return Err(SubmitError::InvalidProof { reason });
-            }
             let keys = set.get(&id).map_or_else(|| known(&id), |key| vec![key.clone()]);
             let key = keys.into_iter().find(|key| key.hash() == hash).ok_or_else(|| {
                 let reason = format!(
@@ -136,52 +125,4 @@ pub(crate) fn claims(
         }
     }
     Ok(claims)
-}
-
-#[cfg(test)]
-mod tests {
-    use mina_ledger::{
-        Domain,
-        hash::command_hashes,
-        types::{
-            AccountUpdate, Amount, Body, CallForest, Era, FeePayer, FeePayerBody, Memo, Nonce,
-            PublicKey, Signature,
-        },
-    };
-
-    use super::*;
-
-    /// What a proof by o1js is to admission, with this said about an optional gate.
-    fn claims_of(xor: bool) -> Result<Vec<Claim>, SubmitError> {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/vectors/pickles/n2_leaf1.json");
-        let file = pickles::ProofFile::parse(&std::fs::read(path).unwrap()).unwrap();
-        let (key, _, mut proof) = file.decode().unwrap();
-        proof.state.plonk.flags.xor = xor;
-        let key = VerificationKey::from_bytes(&key.to_bytes()).unwrap();
-        let id = AccountId::of(PublicKey::EMPTY);
-        let mut body = Body::new(id, Era::Berkeley);
-        body.authorization_kind = AuthorizationKind::Proof(key.hash());
-        let proof = Proof(pickles::account_update_proof_bytes(&proof).into());
-        let update = AccountUpdate { body, authorization: Authorization::Proof(proof) };
-        let payer = FeePayerBody {
-            public_key: PublicKey::EMPTY,
-            fee: Amount::ZERO,
-            valid_until: None,
-            nonce: Nonce::ZERO,
-        };
-        let command = ZkappCommand {
-            fee_payer: FeePayer { body: payer, authorization: Signature::DUMMY },
-            account_updates: CallForest::flat([update]),
-            memo: Memo::EMPTY,
-        };
-        let hashes = command_hashes(&command, &Domain::default());
-        claims(&command, &hashes, |_| vec![key.clone()])
-    }
-
-    #[test]
-    fn what_no_batch_could_be_proved_with_is_not_let_in() {
-        assert_eq!(claims_of(false).unwrap().len(), 1);
-        let error = claims_of(true).unwrap_err();
-        assert!(error.to_string().contains("optional gates"), "{error}");
-    }
 }

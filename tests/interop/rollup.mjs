@@ -13,6 +13,7 @@ import Client from 'mina-signer';
 import {
   AccountUpdate,
   Field,
+  Gadgets,
   Mina,
   PrivateKey,
   PublicKey,
@@ -32,7 +33,7 @@ const WAIT = { maxAttempts: 600, interval: 200 };
 /** What a command of the L2 goes through. */
 const STAGES = ['included', 'da_certified', 'proved', 'committed', 'final'];
 
-/** A counter. */
+/** A counter, whose circuit has lookups: a range check and an exclusive or. */
 class Counter extends SmartContract {
   constructor(address) {
     super(address);
@@ -42,6 +43,8 @@ class Counter extends SmartContract {
 
   async update(before, after) {
     this.x.requireEquals(before);
+    Gadgets.rangeCheck64(after);
+    Gadgets.xor(before, after, 16);
     this.x.set(after);
   }
 }

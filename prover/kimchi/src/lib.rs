@@ -31,7 +31,8 @@ pub use gate::{
 pub use gates::{MAX_CONSTRAINTS, ROUNDS_PER_ROW, constraints, round_columns};
 pub use index::{CircuitCurve, LookupIndex, VerifierIndex};
 pub use linearization::{
-    DomainAtZeta, LOOKUP_ALPHA, PERMUTATION_ALPHA, Parameters, ft_zeta, permutation_scalar,
+    DomainAtZeta, LOOKUP_ALPHA, PERMUTATION_ALPHA, Parameters, ft_zeta, lookups_at_zeta,
+    permutation_scalar,
 };
 pub use lookup::{LookupEnv, RANGE_CHECK_TABLE, XOR_TABLE};
 pub use proof::{

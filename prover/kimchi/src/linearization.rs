@@ -145,6 +145,29 @@ fn permutation_at_zeta<F: ConstantField, V: Element<F>, D: DomainAtZeta<V>>(
     permuted - identity + boundary
 }
 
+/// The lookup constraints at `ζ`, combined with their powers of `α`; zero without lookups.
+///
+/// [`ft_zeta`] has them subtracted. A circuit that verifies proofs with and without lookups takes them
+/// apart from the rest.
+pub fn lookups_at_zeta<F: ConstantField, V: Element<F>, D: DomainAtZeta<V>>(
+    parameters: &Parameters<'_, F, D>,
+    evaluations: &Evaluations<V>,
+    challenges: &Challenges<V>,
+) -> V {
+    let env = ZetaEnv { parameters, evaluations, challenges, field: PhantomData };
+    let features = &parameters.features.lookup;
+    let mut constraints = Vec::with_capacity(lookup::constraint_count(features));
+    if parameters.features.uses_lookups() {
+        lookup::constraints(features, &env, &mut |constraint| constraints.push(constraint));
+    }
+    let alpha = challenges.alpha;
+    let combined = constraints.into_iter().rev().reduce(|sum, next| sum * alpha + next);
+    combined.map_or_else(
+        || env.constant(F::ZERO),
+        |combined| combined * power(alpha, LOOKUP_ALPHA as u64),
+    )
+}
+
 /// All gates and lookups at `ζ`, combined with the powers of `α`.
 fn constraints_at_zeta<F: ConstantField, V: Element<F>, D: DomainAtZeta<V>>(
     parameters: &Parameters<'_, F, D>,
@@ -152,29 +175,22 @@ fn constraints_at_zeta<F: ConstantField, V: Element<F>, D: DomainAtZeta<V>>(
     challenges: &Challenges<V>,
 ) -> V {
     let features = parameters.features;
-    let lookups = lookup::constraint_count(&features.lookup);
-    let count = if features.uses_lookups() { LOOKUP_ALPHA + lookups } else { MAX_CONSTRAINTS };
     // α^0 is left out: a circuit would pay for multiplying by it.
     let alphas: Vec<V> =
         std::iter::successors(Some(challenges.alpha), |power| Some(*power * challenges.alpha))
-            .take(count - 1)
+            .take(MAX_CONSTRAINTS - 1)
             .collect();
     let env = ZetaEnv { parameters, evaluations, challenges, field: PhantomData };
 
     let zero = challenges.alpha.scale(F::ZERO);
     let gates = MANDATORY_GATES.into_iter().chain(features.used_optional_gates());
-    let mut total = gates.fold(zero, |total, gate| {
+    let total = gates.fold(zero, |total, gate| {
         total + env.column(Column::Selector(gate)) * gate_at_zeta(gate, &env, &alphas)
     });
-    if features.uses_lookups() {
-        let mut next = alphas.iter().skip(LOOKUP_ALPHA - 1);
-        lookup::constraints(&features.lookup, &env, &mut |constraint| {
-            if let Some(alpha) = next.next() {
-                total = total + *alpha * constraint;
-            }
-        });
+    match features.uses_lookups() {
+        true => total + lookups_at_zeta(parameters, evaluations, challenges),
+        false => total,
     }
-    total
 }
 
 /// `Σ α^i·constraint_i`, where `alphas` starts with `α`.

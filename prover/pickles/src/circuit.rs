@@ -12,6 +12,7 @@
 
 pub(crate) mod challenge;
 pub(crate) mod evaluations;
+pub(crate) mod features;
 pub(crate) mod finalize;
 pub(crate) mod group_map;
 pub(crate) mod incremental;

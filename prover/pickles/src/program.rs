@@ -296,7 +296,7 @@ impl Program {
     ) -> Result<Earlier, ProveError> {
         let Some(previous) = previous else { return Ok(Earlier::dummy_for(slot, &self.key)) };
         let key = self.key_of(index, slot, previous)?;
-        Earlier::new(index, key, previous)
+        Earlier::new(index, slot, key, previous)
     }
 
     /// Wraps a step proof.

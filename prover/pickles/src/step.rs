@@ -23,7 +23,7 @@ use crate::{
     rule::{Rule, RuleStatement, StepBuilder, StepInput, StepKey},
 };
 
-pub(crate) use slot::{KEY_POINTS, SIDE_LOADED_DOMAINS};
+pub(crate) use slot::{KEY_POINTS, SIDE_LOADED_DOMAINS, layout};
 
 /// Elements per proof: the high bits of five deferred values, the digest, `β, γ, α, ζ, ξ`, the
 /// challenges of the opening, and flags.

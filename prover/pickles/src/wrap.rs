@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ark_ff::AdditiveGroup;
 use kimchi::{
-    Proof,
+    FeatureFlags, Proof,
     builder::{
         BuildError, BuiltCircuit, ChallengeVar, CircuitBuilder, Linear, PointVar, SpongeVar, Var,
         WitnessGenerator,
@@ -230,10 +230,11 @@ fn finalize_slot(
         })
         .collect();
     let finalized = cs.region("finalize", |cs| {
-        let evaluations =
-            EvaluationsVar::witness(cs, move |v| Ok(v.input().slots[index].evaluations.clone()));
+        let evaluations = EvaluationsVar::witness(cs, FeatureFlags::default(), move |v| {
+            Ok(v.input().slots[index].evaluations.clone())
+        });
         let carried: Vec<Carried<Fq>> = carried.iter().map(|c| Carried::present(c)).collect();
-        finalize(cs, &claims, &evaluations, &domain, &carried)
+        finalize(cs, &claims, &evaluations, &domain, &carried, None)
     });
     // To be finalized implies it.
     cs.assert_mul(&flags[0], finalized.not(), Fq::ZERO);

@@ -53,9 +53,6 @@ pub enum CommandsError {
     /// A proof that is none.
     #[error(transparent)]
     Proof(#[from] ProofError),
-    /// The circuit that was proved has optional gates: such proofs verify, but not inside of circuits.
-    #[error("the proof is of a circuit with optional gates")]
-    OptionalGates,
 }
 
 /// What a proof of [`Commands`] is made from.

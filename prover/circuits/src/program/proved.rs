@@ -86,9 +86,6 @@ impl RecordedUpdate {
         let key = VerificationKey::from_bytes(key.ok_or(CommandsError::NoKey)?.data())?;
         let proof = proof.as_ref().ok_or(CommandsError::Proofs { got: 0 })?;
         let proof = decode_account_update_proof(&proof.0)?;
-        if proof.state.plonk.flags.to_array().contains(&true) {
-            return Err(CommandsError::OptionalGates);
-        }
         let app_state = vec![body_hash(&witness.body, domain), witness.stack.children];
         Ok(ProvedStatement { app_state, proof, key: Some(key.into()) })
     }

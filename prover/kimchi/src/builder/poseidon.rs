@@ -6,6 +6,7 @@ use crate::{
 };
 
 use super::{
+    boolean::Boolean,
     cs::CircuitBuilder,
     field::CircuitField,
     linear::{Linear, Var},
@@ -69,7 +70,7 @@ fn rounds<F: CircuitField>(mut state: [F; 3]) -> Vec<F> {
 }
 
 /// Where the sponge stands between two permutations.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
     Absorbed(usize),
     Squeezed(usize),
@@ -115,6 +116,27 @@ impl<F: CircuitField> SpongeVar<F> {
         };
         self.state[position] = self.state[position].clone() + x;
         self.mode = Mode::Absorbed(position + 1);
+    }
+
+    /// Absorbs two elements if `bit` is 1, else none; 12 rows, 3 halves, and those of the operands.
+    ///
+    /// # Panics
+    /// If nothing was absorbed since the sponge was new or squeezed: two elements more leave it where
+    /// it was only then.
+    pub fn absorb_pair_if<I>(
+        &mut self,
+        cs: &mut CircuitBuilder<F, I>,
+        bit: &Boolean<F>,
+        pair: [impl Into<Linear<F>>; 2],
+    ) {
+        let before = self.clone();
+        for x in pair {
+            self.absorb(cs, x);
+        }
+        assert_eq!(self.mode, before.mode, "the sponge has absorbed nothing yet");
+        for (new, old) in self.state.iter_mut().zip(before.state) {
+            *new = bit.select(cs, &*new, old).into();
+        }
     }
 
     /// Squeezes one element.

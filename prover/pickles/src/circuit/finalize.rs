@@ -2,19 +2,23 @@
 //!
 //! The twin of what [`kimchi::PartialVerification`] computes after the transcript.
 
+#[cfg(test)]
+mod tests;
+
 use kimchi::{
     AtPoints, Challenges, Column, DomainAtZeta, Evaluations, FeatureFlags, Parameters, Revision,
     ZK_ROWS,
     builder::{
         Arena, Boolean, ChallengeVar, CircuitBuilder, CircuitField, Element, Linear, SpongeVar,
     },
-    ft_zeta, opened_columns, permutation_scalar,
+    ft_zeta, lookups_at_zeta, opened_columns, permutation_scalar,
 };
 
 use super::{
     CycleField,
     challenge::{challenge_polynomial, squeeze_challenge},
     evaluations::EvaluationsVar,
+    features::FeaturesVar,
     one_hot::OneHot,
 };
 
@@ -88,15 +92,22 @@ pub(crate) struct Claims<F> {
 }
 
 /// Whether all claims about a proof follow from its evaluations.
+///
+/// `features` says which of the optional parts there are that the evaluations have places for; without
+/// it, there are none.
 pub(crate) fn finalize<F: CycleField, I>(
     cs: &mut CircuitBuilder<F, I>,
     claims: &Claims<F>,
     evaluations: &EvaluationsVar<F>,
     domain: &DomainVar<F>,
     carried: &[Carried<F>],
+    features: Option<&FeaturesVar<F>>,
 ) -> Boolean<F> {
+    if let Some(features) = features {
+        cs.region("optional columns", |cs| features.assert_absent_are_zero(cs, evaluations));
+    }
     let (xi, r) = cs.region("evaluations' sponge", |cs| {
-        opening_challenges(cs, &claims.digest, evaluations, carried)
+        opening_challenges(cs, &claims.digest, evaluations, carried, features)
     });
     let xi_raw = xi.raw();
     let [xi, r, zeta] =
@@ -112,7 +123,8 @@ pub(crate) fn finalize<F: CycleField, I>(
 
     let columns = evaluations.columns();
     let (ft, perm) = cs.region("linearization", |cs| {
-        linearization(cs, claims, evaluations, &columns, domain, [&zeta, &zeta_to_domain_size])
+        let zeta = [&zeta, &zeta_to_domain_size];
+        linearization(cs, claims, evaluations, &columns, domain, zeta, features)
     });
 
     let (mut sum, carried_values) = cs.region("combined inner product", |cs| {
@@ -125,16 +137,11 @@ pub(crate) fn finalize<F: CycleField, I>(
             (at, carried.present.clone())
         });
         let carried_values: Vec<_> = values.collect();
-        let sum = combined_inner_product(cs, evaluations, &columns, ft, [&xi, &r]);
+        let sum = combined_inner_product(cs, evaluations, &columns, ft, [&xi, &r], features);
         (sum, carried_values)
     });
     for (at, present) in carried_values.into_iter().rev() {
-        let more = horner_step(cs, &sum, &xi, &r, at);
-        sum = match present.as_constant() {
-            Some(true) => more,
-            Some(false) => sum,
-            None => present.select(cs, more, sum).into(),
-        };
+        sum = horner_step_if(cs, &present, sum, &xi, &r, at);
     }
 
     let b = cs.region("b", |cs| {
@@ -181,13 +188,21 @@ fn opening_challenges<F: CycleField, I>(
     digest: &Linear<F>,
     evaluations: &EvaluationsVar<F>,
     carried: &[Carried<F>],
+    features: Option<&FeaturesVar<F>>,
 ) -> (ChallengeVar<F>, ChallengeVar<F>) {
     let carried_digest = carried_digest(cs, carried);
     let mut sponge = SpongeVar::new();
     sponge.absorb(cs, digest);
     sponge.absorb(cs, carried_digest);
-    for value in evaluations.absorbed() {
-        sponge.absorb(cs, *value);
+    let AtPoints { zeta, zeta_omega } = evaluations.public();
+    for value in [evaluations.ft_zeta_omega(), zeta, zeta_omega] {
+        sponge.absorb(cs, value);
+    }
+    for (column, pair) in evaluations.absorbed_columns() {
+        match features.and_then(|features| features.presence(column)) {
+            Some(present) => sponge.absorb_pair_if(cs, present, pair),
+            None => pair.into_iter().for_each(|value| sponge.absorb(cs, value)),
+        }
     }
     (squeeze_challenge(cs, &mut sponge), squeeze_challenge(cs, &mut sponge))
 }
@@ -245,12 +260,17 @@ fn linearization<F: CycleField, I>(
     columns: &Evaluations<kimchi::builder::Var<F>>,
     domain: &DomainVar<F>,
     [zeta, zeta_to_domain_size]: [&Linear<F>; 2],
+    features: Option<&FeaturesVar<F>>,
 ) -> (Linear<F>, Linear<F>) {
+    let joint_combiner = match features {
+        Some(features) => cs.reduce(features.joint_combiner().effective()).into(),
+        None => Linear::from(F::ZERO),
+    };
     let alpha = cs.reduce(claims.alpha.effective());
     let arena = Arena::new(cs);
     let columns = columns.map(|var| arena.element(*var));
     let challenges = Challenges {
-        joint_combiner: arena.element(F::ZERO),
+        joint_combiner: arena.element(joint_combiner),
         beta: arena.element(&claims.beta),
         gamma: arena.element(&claims.gamma),
         alpha: arena.element(alpha),
@@ -259,21 +279,32 @@ fn linearization<F: CycleField, I>(
     let largest = domain.logs.iter().max().copied().unwrap_or(0);
     // Shifts are the same for every size: `compile` and the verifier's keys rest on it.
     let shifts = kimchi::Domain::<F>::new(1 << largest).map(|d| d.shifts()).unwrap_or_default();
+    // Of gates that are not there, the selectors are zero.
+    let gates = FeatureFlags {
+        optional_gates: evaluations.layout().optional_gates,
+        ..FeatureFlags::default()
+    };
+    let domain = DomainElements {
+        arena: &arena,
+        domain,
+        zeta: challenges.zeta,
+        vanishing: arena.element(zeta_to_domain_size.clone() - F::ONE),
+    };
     let parameters = Parameters {
-        domain: DomainElements {
-            arena: &arena,
-            domain,
-            zeta: challenges.zeta,
-            vanishing: arena.element(zeta_to_domain_size.clone() - F::ONE),
-        },
+        domain: &domain,
         zk_rows: ZK_ROWS,
         shifts: &shifts,
         endo: <F as CircuitField>::endo_base(),
         revision: Revision::Berkeley,
-        features: &FeatureFlags::default(),
+        features: &gates,
     };
     let public = arena.element(evaluations.public().zeta);
-    let ft = ft_zeta(&parameters, &columns, &challenges, public);
+    let mut ft = ft_zeta(&parameters, &columns, &challenges, public);
+    for (shape, applies) in features.into_iter().flat_map(FeaturesVar::shapes) {
+        let parameters = Parameters { features: &shape, ..parameters };
+        let lookups = lookups_at_zeta(&parameters, &columns, &challenges);
+        ft = ft - arena.element(applies) * lookups;
+    }
     let perm = permutation_scalar(&parameters, &columns, &challenges);
     (ft.linear(), perm.linear())
 }
@@ -287,7 +318,7 @@ struct DomainElements<'a, 'c, F: CycleField, I> {
 }
 
 impl<'a, 'c, F: CycleField, I> DomainAtZeta<Element<'a, 'c, F, I>>
-    for DomainElements<'a, 'c, F, I>
+    for &DomainElements<'a, 'c, F, I>
 {
     fn vanishing_on_last(&self, rows: usize) -> Element<'a, 'c, F, I> {
         let factor = |row: i64| self.zeta - self.arena.element(self.domain.element(row));
@@ -307,20 +338,44 @@ fn combined_inner_product<F: CycleField, I>(
     columns: &Evaluations<kimchi::builder::Var<F>>,
     ft: Linear<F>,
     [xi, r]: [&Linear<F>; 2],
+    features: Option<&FeaturesVar<F>>,
 ) -> Linear<F> {
     let linear = |at: AtPoints<kimchi::builder::Var<F>>| AtPoints {
         zeta: Linear::from(at.zeta),
         zeta_omega: Linear::from(at.zeta_omega),
     };
     let ft = AtPoints { zeta: ft, zeta_omega: Linear::from(evaluations.ft_zeta_omega()) };
-    let mut all = vec![linear(evaluations.public()), ft];
-    let order: Vec<Column> = opened_columns(&FeatureFlags::default());
-    all.extend(order.into_iter().filter_map(|column| columns.get(column)).map(|at| linear(*at)));
+    let always = Boolean::constant(true);
+    let presence =
+        |column: Column| features.and_then(|features| features.presence(column)).unwrap_or(&always);
+    let mut all = vec![(linear(evaluations.public()), &always), (ft, &always)];
+    for column in opened_columns(evaluations.layout()) {
+        all.extend(columns.get(column).map(|at| (linear(*at), presence(column))));
+    }
     let mut sum = Linear::from(F::ZERO);
-    for at in all.into_iter().rev() {
-        sum = horner_step(cs, &sum, xi, r, at);
+    for (at, present) in all.into_iter().rev() {
+        sum = horner_step_if(cs, present, sum, xi, r, at);
     }
     sum
+}
+
+/// [`horner_step`] if the value is there.
+fn horner_step_if<F: CycleField, I>(
+    cs: &mut CircuitBuilder<F, I>,
+    present: &Boolean<F>,
+    sum: Linear<F>,
+    xi: &Linear<F>,
+    r: &Linear<F>,
+    at: AtPoints<Linear<F>>,
+) -> Linear<F> {
+    if present.as_constant() == Some(false) {
+        return sum;
+    }
+    let more = horner_step(cs, &sum, xi, r, at);
+    match present.as_constant() {
+        Some(_) => more,
+        None => present.select(cs, more, sum).into(),
+    }
 }
 
 /// `sum·ξ + value at ζ + r·value at ζω`.

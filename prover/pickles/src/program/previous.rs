@@ -1,20 +1,22 @@
 //! Earlier proofs, as the two circuits are given them.
 
 use ark_ff::{AdditiveGroup, UniformRand};
-use kimchi::{AtPoints, Commitments, Evaluations, RecursionChallenge};
+use kimchi::{AtPoints, Commitments, Evaluations, FeatureFlags, RecursionChallenge};
 use mina_curves::{Fp, Fq, Pallas, PallasConfig, ScalarChallenge, VestaConfig};
 use poly_commitment::{Commitment, OpeningProof};
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 
 use super::{ProveError, ProvedStatement, accumulator, lower};
 use crate::{
-    circuit::evaluations::{COUNT, absorbed},
+    circuit::evaluations::{absorbed, count},
     constants::{MAX_PROOFS_VERIFIED, STEP_ROUNDS, WRAP_PUBLIC_INPUTS, WRAP_ROUNDS, dummy},
     deferred::effective,
     derived::Derived,
     key::VerificationKey,
+    proof::StepFlags,
     public_input::{dummy_wrap_messages_hash, padded_wrap_challenges, wrap_scalar},
     rule::{DeferredScalars, Slot, SlotInput},
+    step::layout,
     verify::{Instance, Wrap, prepare},
     wrap::WrapSlotInput,
 };
@@ -40,13 +42,15 @@ pub(super) fn array<const N: usize>(challenges: &[ScalarChallenge]) -> [ScalarCh
 impl Earlier {
     pub(super) fn new(
         index: usize,
+        slot: &Slot,
         key: &VerificationKey,
         previous: &ProvedStatement,
     ) -> Result<Self, ProveError> {
         let ProvedStatement { app_state, proof, .. } = previous;
         let unsupported = |reason| ProveError::Unsupported { index, reason };
-        if proof.state.plonk.flags.to_array().contains(&true) {
-            return Err(unsupported("circuits verify proofs of programs without optional gates"));
+        let is_side_loaded = matches!(slot, Slot::SideLoaded);
+        if !is_side_loaded && proof.state.plonk.flags != StepFlags::default() {
+            return Err(unsupported("only side-loaded programs may have optional gates"));
         }
         let earlier = |error| ProveError::Earlier { index, error };
         let Wrap { index: verifier, proof: wrap, public_input } =
@@ -58,9 +62,12 @@ impl Earlier {
         let step = &proof.step_evaluations;
         let chunked = || unsupported("circuits verify evaluations in one chunk");
         let step_evaluations =
-            absorbed(step.ft_zeta_omega, step.public, &step.columns).ok_or_else(chunked)?;
+            absorbed(&layout(slot), step.ft_zeta_omega, step.public, &step.columns)
+                .ok_or_else(chunked)?;
+        let none = FeatureFlags::default();
         let wrap_evaluations =
-            absorbed(wrap.ft_zeta_omega, derived.public, &wrap.evaluations).ok_or_else(chunked)?;
+            absorbed(&none, wrap.ft_zeta_omega, derived.public, &wrap.evaluations)
+                .ok_or_else(chunked)?;
 
         let messages = &proof.step_messages;
         let missing =
@@ -104,6 +111,7 @@ impl Earlier {
     /// What stands for a proof that need not be there, for a step circuit that has gates for it.
     pub(super) fn dummy_for(slot: &Slot, own: &VerificationKey) -> Self {
         let mut dummy = Self::dummy();
+        dummy.step.evaluations = vec![Fp::ZERO; count(&layout(slot))];
         if let Slot::Program(key) = slot {
             dummy.step.key = (**key).clone();
         } else {
@@ -131,7 +139,7 @@ impl Earlier {
                 public,
                 domain_log2: STEP_ROUNDS as u8,
                 proofs_verified: MAX_PROOFS_VERIFIED,
-                evaluations: vec![Fp::ZERO; COUNT],
+                evaluations: vec![Fp::ZERO; count(&FeatureFlags::default())],
                 commitments: [dummy::WRAP_SG; MAX_PROOFS_VERIFIED],
                 challenges: [dummy_step_challenges(); MAX_PROOFS_VERIFIED],
                 deferred: DeferredScalars {
@@ -144,7 +152,7 @@ impl Earlier {
                 xi: dummy::wrap_challenges()[0].raw(),
             },
             wrap: WrapSlotInput {
-                evaluations: vec![Fq::ZERO; COUNT],
+                evaluations: vec![Fq::ZERO; count(&FeatureFlags::default())],
                 challenges: [dummy::wrap_challenges().map(wrap_scalar); MAX_PROOFS_VERIFIED],
                 commitment: dummy::STEP_SG,
             },

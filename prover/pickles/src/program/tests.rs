@@ -8,7 +8,7 @@
 use ark_ec::{AffineRepr, CurveGroup};
 use ark_ff::Field;
 use kimchi::{
-    COLUMNS, Circuit, Gate, GateKind, PERMUTED_COLUMNS, ProverIndex, Witness,
+    COLUMNS, Circuit, FeatureFlags, Gate, GateKind, PERMUTED_COLUMNS, ProverIndex, Witness,
     builder::{Boolean, BuiltCircuit, CircuitField, Linear, check},
 };
 use mina_curves::{Fp, Fq, Pallas, PallasConfig, PastaCurve, Point, VestaConfig};
@@ -20,6 +20,7 @@ use super::{compile::branch, previous::Earlier};
 use crate::{
     PreviousStatement, ProofFile, ProofsVerified, ProvedStatement, Rule, RuleStatement, Slot,
     StepBuilder, StepKey, VerificationKey,
+    circuit::{evaluations::count, features::ALL},
     constants::{STEP_ROUNDS, WRAP_ROUNDS},
     derived::Derived,
     rule::{SlotInput, StepInput},
@@ -91,8 +92,9 @@ impl Step {
         let (mut rests, mut earlier, mut own_key) = (Vec::new(), Vec::new(), Vec::new());
         for (index, (slot, name)) in slots.iter().enumerate() {
             let (key, proved) = o1js(name);
-            rests.push((slot(&key), proved.app_state.len()));
-            earlier.push(Earlier::new(index, &key, &proved).unwrap());
+            let slot = slot(&key);
+            earlier.push(Earlier::new(index, &slot, &key, &proved).unwrap());
+            rests.push((slot, proved.app_state.len()));
             own_key = key.points().copied().collect();
         }
         if own_key.is_empty() {
@@ -233,7 +235,8 @@ fn accepted<L, T>(
     names
 }
 
-fn step_lies() -> Vec<Lie<SlotInput>> {
+/// Lies about a slot whose proof has so many evaluations, of which every ninth is changed.
+fn step_lies(evaluations: usize) -> Vec<Lie<SlotInput>> {
     let mut lies = proof_lies(|slot: &mut SlotInput| &mut slot.wrap);
     lies.push(lie("statement", |s: &mut SlotInput| s.app_state[0] += Fp::ONE));
     for i in 0..29 {
@@ -241,7 +244,7 @@ fn step_lies() -> Vec<Lie<SlotInput>> {
             s.public[i] += Fp::ONE
         }));
     }
-    for i in (0..crate::circuit::evaluations::COUNT).step_by(9) {
+    for i in (0..evaluations).step_by(9) {
         lies.push(lie(format!("evaluation {i}"), move |s: &mut SlotInput| {
             s.evaluations[i] += Fp::ONE
         }));
@@ -268,6 +271,25 @@ fn step_lies() -> Vec<Lie<SlotInput>> {
     lies
 }
 
+/// How many evaluations a proof without optional parts has.
+fn mandatory() -> usize {
+    count(&FeatureFlags::default())
+}
+
+/// Lies about what is optional.
+fn optional_lies() -> Vec<Lie<SlotInput>> {
+    let flags = (30..38).map(|i| {
+        lie(format!("flag {i}"), move |s: &mut SlotInput| s.public[i] = Fp::ONE - s.public[i])
+    });
+    let columns = (mandatory()..count(&ALL)).map(|i| {
+        lie(format!("optional evaluation {i}"), move |s: &mut SlotInput| {
+            s.evaluations[i] += Fp::ONE
+        })
+    });
+    let combiner = lie("joint combiner", |s: &mut SlotInput| s.public[39] += Fp::ONE);
+    flags.chain(columns).chain([combiner]).collect()
+}
+
 fn wrap_lies(public: usize, slots: usize) -> Vec<Lie<WrapInput>> {
     let mut lies = proof_lies(|input: &mut WrapInput| &mut input.proof);
     for i in 0..public {
@@ -276,7 +298,7 @@ fn wrap_lies(public: usize, slots: usize) -> Vec<Lie<WrapInput>> {
         }));
     }
     for slot in 0..slots {
-        for i in (0..crate::circuit::evaluations::COUNT).step_by(9) {
+        for i in (0..mandatory()).step_by(9) {
             let change = move |w: &mut WrapInput| w.slots[slot].evaluations[i] += Fq::ONE;
             lies.push(lie(format!("evaluation {i} of {slot}"), change));
         }
@@ -437,7 +459,10 @@ fn width_1() {
     let known = |key: &VerificationKey| Slot::Program(Box::new(key.clone()));
     let step = Step::new(&[(known, "n1_inc1")]);
     // The hash of the step messages is computed, and the first accumulator is not there.
-    assert_eq!(step.accepted(0, &step_lies()), ["challenge of 0", "public input 12", "sg 0"]);
+    assert_eq!(
+        step.accepted(0, &step_lies(mandatory())),
+        ["challenge of 0", "public input 12", "sg 0"]
+    );
     // Six claims and the two sides of the opening are equal, and so is all of each.
     let mut pieces = Pieces::new(&step.circuit.circuit, step.witness(step.slots()));
     assert_eq!(pieces.free_inverses(), 6 + 1 + 2 + 1);
@@ -447,7 +472,8 @@ fn width_1() {
 #[test]
 fn width_2() {
     let step = Step::new(&[(|_| Slot::SideLoaded, "n1_inc1"), (|_| Slot::Own, "n2_merge")]);
-    let mut lies = step_lies();
+    let mut lies = step_lies(mandatory());
+    lies.extend(optional_lies());
     lies.extend([
         lie("key", |s: &mut SlotInput| move_point(&mut s.key.coefficients[3])),
         lie("wrap domain", |s: &mut SlotInput| s.key.wrap_domain = ProofsVerified::N2),
@@ -457,8 +483,23 @@ fn width_2() {
     let free = ["challenge of 0", "public input 12", "sg 0", "width"];
     assert_eq!(step.accepted(0, &lies), free);
     // How many accumulators a program's own proof carries is not asked: always all.
-    assert_eq!(step.accepted(1, &step_lies()), ["no proof", "public input 12", "two proofs"]);
+    assert_eq!(
+        step.accepted(1, &step_lies(mandatory())),
+        ["no proof", "public input 12", "two proofs"]
+    );
     let mut pieces = Pieces::new(&step.circuit.circuit, step.witness(step.slots()));
     assert_eq!(pieces.free_inverses(), 2 * (6 + 1 + 2 + 1));
+    Wrap::new(&step).refuses_all();
+}
+
+#[test]
+fn optional_gates_of_a_side_loaded_program() {
+    let step = Step::new(&[(|_| Slot::SideLoaded, "feature_gates")]);
+    let mut lies = step_lies(mandatory());
+    lies.extend(optional_lies());
+    let free = ["challenge of 0", "challenge of 1", "no proof", "public input 12", "sg 0", "sg 1"];
+    assert_eq!(step.accepted(0, &lies), free);
+    let mut pieces = Pieces::new(&step.circuit.circuit, step.witness(step.slots()));
+    assert_eq!(pieces.free_inverses(), 6 + 1 + 2 + 1);
     Wrap::new(&step).refuses_all();
 }

@@ -1,9 +1,9 @@
 //! One proof that a rule rests on.
 
-use ark_ff::AdditiveGroup;
+use ark_ff::{AdditiveGroup, Field};
 use kimchi::{
-    COLUMNS, PERMUTED_COLUMNS,
-    builder::{Boolean, ChallengeVar, Linear, PointVar, SpongeVar, Var},
+    COLUMNS, FeatureFlags, PERMUTED_COLUMNS,
+    builder::{Boolean, ChallengeVar, Linear, PointVar, SpongeVar, Values, Var},
 };
 use mina_curves::Fp;
 use mina_poseidon::{Kimchi, Sponge, salted};
@@ -12,6 +12,7 @@ use super::{FLAG_BITS, SlotOutput, StepParameters, UNFINALIZED, absorb_all, effe
 use crate::{
     circuit::{
         evaluations::EvaluationsVar,
+        features::{ALL, FeaturesVar},
         finalize::{Carried, Claims, DomainVar, all, finalize, suffix_choice},
         incremental::{Deferred, KeyVar, ProofVar, Verified, points_witness, verify_incrementally},
         one_hot::OneHot,
@@ -125,6 +126,16 @@ struct Statement {
     commitments: Vec<PointVar<Fp>>,
     /// Challenges of each.
     challenges: Vec<Vec<Linear<Fp>>>,
+    /// The optional parts of its circuit; none in programs of ours and known ones.
+    features: Option<FeaturesVar<Fp>>,
+}
+
+/// The optional parts that a slot's proof may have.
+pub(crate) fn layout(kind: &Slot) -> FeatureFlags {
+    match kind {
+        Slot::SideLoaded => ALL,
+        Slot::Own | Slot::Program(_) => FeatureFlags::default(),
+    }
 }
 
 /// Places in the wrap proof's public input.
@@ -139,6 +150,8 @@ mod place {
     pub(super) const STEP_MESSAGES: usize = 12;
     pub(super) const ROUNDS: usize = 13;
     pub(super) const BRANCH: usize = 29;
+    pub(super) const FLAGS: usize = 30;
+    pub(super) const JOINT_COMBINER: usize = 39;
 }
 
 /// Verifies the proof of the slot `index`, if the rule says that it must.
@@ -156,8 +169,9 @@ pub(crate) fn verify<I: Send + Sync + 'static>(
     let rounds = cs.region("challenges", |cs| effective_vars(cs, rounds_raw));
 
     let finalized = cs.region("finalize", |cs| {
-        let evaluations =
-            EvaluationsVar::witness(cs, move |v| Ok(v.input().slot(index).evaluations.clone()));
+        let evaluations = EvaluationsVar::witness(cs, layout(kind), move |v| {
+            Ok(v.input().slot(index).evaluations.clone())
+        });
         let [alpha, zeta, xi] = [place::ALPHA, place::ZETA, place::XI]
             .map(|place| ChallengeVar::new(cs, statement.public[place]));
         let deferred = |i: usize| from_halved(at(i));
@@ -181,7 +195,8 @@ pub(crate) fn verify<I: Send + Sync + 'static>(
             .zip(&statement.present)
             .map(|(c, p)| Carried { challenges: c.clone(), present: p.clone() })
             .collect();
-        finalize(cs, &claims, &evaluations, &statement.domain, &carried)
+        let features = statement.features.as_ref();
+        finalize(cs, &claims, &evaluations, &statement.domain, &carried, features)
     });
 
     let messages = cs.region("messages", |cs| step_messages(cs, key, previous, &statement));
@@ -276,7 +291,19 @@ fn statement<I: Send + Sync + 'static>(
             vars.into_iter().map(Linear::from).collect()
         })
         .collect();
-    Statement { public, domain, present, commitments, challenges }
+    let features = matches!(kind, Slot::SideLoaded).then(|| features(cs, index));
+    Statement { public, domain, present, commitments, challenges, features }
+}
+
+fn features<I: Send + Sync + 'static>(cs: &mut StepBuilder<I>, index: usize) -> FeaturesVar<Fp> {
+    let public = move |v: &Values<'_, Fp, StepInput<I>>, place: usize| {
+        v.input().slot(index).public.get(place).copied().unwrap_or_default()
+    };
+    let flags = core::array::from_fn(|i| {
+        Boolean::witness(cs, move |v| public(v, place::FLAGS + i) == Fp::ONE)
+    });
+    let joint_combiner = cs.witness(move |v| public(v, place::JOINT_COMBINER));
+    FeaturesVar::new(cs, flags, joint_combiner)
 }
 
 /// The hash of the earlier proof's messages to this circuit: its key, what it proved, and the
@@ -323,8 +350,14 @@ fn wrap_public_input<I>(
     let [two, some] = [0, 1].map(|i| Linear::from(&statement.present[i]));
     let branch = statement.domain.log_size() * Fp::from(4u64) + two + some * Fp::from(2u64);
     public.push(Public::Bits(cs.reduce(branch).into(), 10));
-    // No optional parts, no lookups.
-    public.extend((0..10).map(|_| Public::Constant(0)));
+    match &statement.features {
+        None => public.extend((0..10).map(|_| Public::Constant(0))),
+        Some(features) => {
+            let bits = features.flags().iter().chain([features.uses_lookups()]);
+            public.extend(bits.map(|bit| Public::Bits(bit.into(), 1)));
+            public.push(Public::Bits(features.joint_combiner().raw().into(), 128));
+        }
+    }
     public
 }
 

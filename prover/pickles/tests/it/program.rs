@@ -20,6 +20,8 @@ use crate::vectors::files;
 /// Rests on a proof of a known program of o1js, and on one of any program, whose key's hash it shows.
 struct Foreign {
     known: VerificationKey,
+    /// Elements of the statement of any program.
+    any: usize,
 }
 
 impl Rule for Foreign {
@@ -37,8 +39,9 @@ impl Rule for Foreign {
         let mut app_state = Vec::new();
         let mut previous = Vec::new();
         for slot in 0..2 {
-            // Both programs have one input and one output.
-            let statement: Vec<Linear<Fp>> = (0..2)
+            // The known program has one input and one output.
+            let elements = [2, self.any][slot];
+            let statement: Vec<Linear<Fp>> = (0..elements)
                 .map(|i| {
                     let at = move |statement: &[Fp]| statement.get(i).copied().unwrap_or_default();
                     Linear::from(cs.witness(move |v| at(v.input().previous(slot))))
@@ -59,6 +62,7 @@ struct Programs {
     increment: RuleHandle<Increment>,
     merge: RuleHandle<Merge>,
     foreign: RuleHandle<Foreign>,
+    gadgets: RuleHandle<Foreign>,
 }
 
 /// One program for all tests: compiling takes seconds.
@@ -70,8 +74,10 @@ fn programs() -> &'static Programs {
         let leaf = builder.rule(Leaf);
         let increment = builder.rule(Increment);
         let merge = builder.rule(Merge);
-        let foreign = builder.rule(Foreign { known });
-        Programs { program: builder.compile().unwrap(), leaf, increment, merge, foreign }
+        let foreign = builder.rule(Foreign { known: known.clone(), any: 2 });
+        let gadgets = builder.rule(Foreign { known, any: 1 });
+        let program = builder.compile().unwrap();
+        Programs { program, leaf, increment, merge, foreign, gadgets }
     })
 }
 
@@ -140,6 +146,28 @@ fn proofs_of_o1js_inside_ours() {
 }
 
 #[test]
+fn proofs_of_o1js_with_optional_gates_inside_ours() {
+    let Programs { program, foreign, gadgets, .. } = programs();
+    let with = |gates: ProvedStatement| [Some(o1js("n0_hash")), Some(gates)];
+    for name in ["feature_gates", "foreign_field"] {
+        let gates = o1js(name);
+        assert!(gates.proof.state.plonk.flags.uses_lookups());
+        let proved = program.prove(*gadgets, (), &with(gates.clone()), &mut rng()).unwrap();
+        assert_valid(&proved);
+        assert_eq!(proved.app_state[2], gates.app_state[0]);
+    }
+    let gates = o1js("feature_gates");
+    // Not with another statement, and not in the place of a known program.
+    let mut other = gates.clone();
+    other.app_state[0] += Fp::ONE;
+    let error = program.prove_trusting(*gadgets, (), &with(other), &mut rng()).unwrap_err();
+    assert!(matches!(error, ProveError::Unsatisfied { .. }), "{error}");
+    let swapped = [Some(gates), Some(o1js("n2_merge"))];
+    let error = program.prove_trusting(*foreign, (), &swapped, &mut rng()).unwrap_err();
+    assert!(matches!(error, ProveError::Unsupported { index: 0, .. }), "{error}");
+}
+
+#[test]
 fn what_does_not_hold_is_not_proved() {
     let Programs { program, increment, merge, foreign, .. } = programs();
     let mut rng = rng();
@@ -178,16 +206,18 @@ fn what_does_not_hold_is_not_proved() {
     let previous = [Some(o1js("n0_hash")), Some(nine)];
     let error = program.prove(*foreign, (), &previous, &mut rng).unwrap_err();
     assert!(matches!(error, ProveError::MissingKey { index: 1 }), "{error}");
-    let previous = [Some(o1js("n0_hash")), Some(optional_gates())];
+    // A proof that claims optional gates has no evaluations of them.
+    let mut claims = o1js("n2_merge");
+    claims.proof.state.plonk.flags.foreign_field_add = true;
+    let previous = [Some(o1js("n0_hash")), Some(claims)];
     let error = program.prove_trusting(*foreign, (), &previous, &mut rng).unwrap_err();
-    assert!(matches!(error, ProveError::Unsupported { index: 1, .. }), "{error}");
-}
-
-/// A proof that claims optional gates.
-fn optional_gates() -> ProvedStatement {
-    let mut proved = o1js("n2_merge");
-    proved.proof.state.plonk.flags.foreign_field_add = true;
-    proved
+    let is_flag =
+        |error: &VerifyError| matches!(error, VerifyError::FeatureFlags { expected: true, .. });
+    let claimed = |error: &ProveError| match error {
+        ProveError::Earlier { index: 1, error } => is_flag(error),
+        _ => false,
+    };
+    assert!(claimed(&error), "{error}");
 }
 
 #[test]
@@ -236,7 +266,7 @@ fn programs_that_cannot_be() {
     let (mut known, ..) = file("n0_hash").decode().unwrap();
     known.sigma[0] = mina_curves::Pallas::zero();
     let mut builder = Program::builder(ProofsVerified::N2);
-    builder.rule(Foreign { known });
+    builder.rule(Foreign { known, any: 2 });
     let error = builder.compile().unwrap_err();
     assert!(matches!(error, CompileError::Degenerate { of: "foreign" }), "{error}");
 }

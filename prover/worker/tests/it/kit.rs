@@ -314,13 +314,6 @@ static SAMPLE: LazyLock<(pickles::VerificationKey, Vec<Fp>, Proof)> = LazyLock::
     ProofFile::parse(&json).unwrap().decode().unwrap()
 });
 
-/// A proof that claims optional gates, as an update has it.
-pub(crate) fn proof_of_optional_gates() -> mina_ledger::types::Proof {
-    let mut proof = SAMPLE.2.clone();
-    proof.state.plonk.flags.xor = true;
-    mina_ledger::types::Proof(pickles::account_update_proof_bytes(&proof).into())
-}
-
 /// A key that an account may have.
 pub(crate) fn verification_key() -> VerificationKey {
     VerificationKey::from_bytes(&SAMPLE.0.to_bytes()).unwrap()

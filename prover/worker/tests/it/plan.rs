@@ -20,8 +20,8 @@ use zeko_worker::{JobInput, Plan, PlanError, Rule, StatementHash, Trace, TraceEr
 use crate::kit::{
     Anything, Happens, MINA, PROVED, ROOM, SIZES, accounts, build, change, command, command_of,
     command_with, data, delegation, deploy, deposit, deposits, first, genesis, mixed, nothing,
-    parameters, payment, plan_of, proof_of_optional_gates, record, record_with, sample_proof,
-    transfer, user, verification_key, withdrawal,
+    parameters, payment, plan_of, record, record_with, sample_proof, transfer, user,
+    verification_key, withdrawal,
 };
 
 /// Checks everything that a plan says against the batch, and returns how many updates each segment
@@ -466,16 +466,6 @@ fn updates_with_proofs() {
     let batch = with(vec![deploy(), command_of(0, 1, MINA / 100, CallForest::flat(updates))]);
     let plan = plan_of(&record_with(&batch, &Anything).unwrap());
     assert!(plan.jobs().iter().all(|job| job.rule() != Proved));
-}
-
-/// A proof of a circuit with optional gates verifies, but not inside of circuits.
-#[test]
-fn proofs_of_optional_gates_are_refused() {
-    let call = call_with(1, 0, 0, &proof_of_optional_gates());
-    let blocks = [(5, vec![deploy(0, 0, verification_key()), call])];
-    let (batch, _) = build(&mut genesis().0, genesis().1, &blocks);
-    let error = record_with(&batch, &Anything).unwrap_err();
-    assert_eq!(error, TraceError::Proof { block: 0, source: CommandsError::OptionalGates });
 }
 
 #[test]
