@@ -14,6 +14,28 @@ pub struct Header {
     pub height: i64,
 }
 
+/// A closed batch of a rollup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// Its number.
+    pub number: i64,
+    /// The height of its first block.
+    pub first_height: i64,
+    /// The height of its last block.
+    pub last_height: i64,
+    /// Commands in it.
+    pub commands: i64,
+    /// Messages of the L1 that it consumes.
+    pub messages: i64,
+    /// How far it has come, as the node says it: `included`, `da_certified`, `proved`, `committed` or
+    /// `final`.
+    pub stage: String,
+    /// The commitment to its data, in hexadecimal.
+    pub data: Option<String>,
+    /// The command on the L1 that commits it.
+    pub settled_by: Option<String>,
+}
+
 /// A block and what is in it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Block {

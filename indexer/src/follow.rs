@@ -115,8 +115,14 @@ impl<S: ChainSource> Follower<S> {
         }
         check_links(&headers)?;
         let Some(target) = headers.last() else { return Err(FollowError::NotSynced) };
+        let known = self.store.open_batches().await?;
+        let batches = self.source.batches(known.first).await?;
+        let batches = batches.as_deref();
         if let Some(tip) = tip.as_ref().filter(|tip| tip.state_hash == target.state_hash) {
             let height = tip.height;
+            if batches.is_some_and(|batches| batches != known.batches) {
+                self.store.apply(Some(tip), Some(tip), &[], batches).await?;
+            }
             return Ok(Progress { unwound: 0, applied: 0, height, target: height });
         }
         let ancestor = match &tip {
@@ -126,7 +132,7 @@ impl<S: ChainSource> Follower<S> {
         let blocks = self.fetch(tip.as_ref(), ancestor.as_ref(), &headers).await?;
         let last = blocks.last().map(|block| &block.header).or(ancestor.as_ref());
         let height = last.map_or(0, |last| last.height);
-        let unwound = self.store.apply(tip.as_ref(), ancestor.as_ref(), &blocks).await?;
+        let unwound = self.store.apply(tip.as_ref(), ancestor.as_ref(), &blocks, batches).await?;
         let progress =
             Progress { unwound, applied: blocks.len() as u64, height, target: target.height };
         report(&progress);

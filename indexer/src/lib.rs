@@ -20,7 +20,7 @@ mod service;
 mod source;
 mod store;
 
-pub use block::{Block, Command, CommandBody, FeeTransfer, Header, SignedKind, Update};
+pub use block::{Batch, Block, Command, CommandBody, FeeTransfer, Header, SignedKind, Update};
 pub use follow::{FollowError, Follower, Progress};
 pub use graphql::{ArchiveSchema, schema};
 pub use service::{Indexer, IndexerConfig, IndexerError};

@@ -7,7 +7,7 @@ use std::future::Future;
 
 pub use node::GraphQlSource;
 
-use crate::block::{Block, Header};
+use crate::block::{Batch, Block, Header};
 
 /// Why a source has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -63,4 +63,13 @@ pub trait ChainSource: Send + Sync + 'static {
         &self,
         height: i64,
     ) -> impl Future<Output = Result<Option<Block>, SourceError>> + Send;
+
+    /// Closed batches from a number on, in order, perhaps not all; `None` if the chain is no rollup.
+    ///
+    /// # Errors
+    /// [`SourceError`].
+    fn batches(
+        &self,
+        from: i64,
+    ) -> impl Future<Output = Result<Option<Vec<Batch>>, SourceError>> + Send;
 }

@@ -7,7 +7,7 @@ mod write;
 use std::{collections::BTreeMap, str::FromStr};
 
 use sqlx::{
-    AnyPool, Row,
+    AnyPool, AssertSqlSafe, Row,
     any::{AnyConnectOptions, AnyPoolOptions, AnyRow},
 };
 
@@ -16,7 +16,7 @@ pub(crate) use read::{
     ActionRow, BlockFilter, BlockRow, CommandFilter, CommandRow, EventRow, Heights, Snapshot,
 };
 
-use crate::block::Header;
+use crate::block::{Batch, Header};
 
 /// Why the database does not do what it should.
 #[derive(Debug, thiserror::Error)]
@@ -132,6 +132,25 @@ impl Store {
         rows.iter().map(|row| header(row).map(|header| (header.height, header))).collect()
     }
 
+    /// The batches that are not final.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(crate) async fn open_batches(&self) -> Result<OpenBatches, StoreError> {
+        let query = format!("SELECT {BATCH} FROM batches WHERE stage <> 'final' ORDER BY number");
+        let rows = sqlx::query(AssertSqlSafe(query)).fetch_all(&self.pool).await?;
+        let batches = rows.iter().map(batch).collect::<Result<Vec<_>, _>>()?;
+        let first = match batches.first() {
+            Some(batch) => batch.number,
+            None => {
+                let row = sqlx::query("SELECT MAX(number) FROM batches");
+                let last: Option<i64> = row.fetch_one(&self.pool).await?.try_get(0)?;
+                last.map_or(0, |last| last + 1)
+            }
+        };
+        Ok(OpenBatches { first, batches })
+    }
+
     /// The block of the best chain at a height.
     ///
     /// # Errors
@@ -142,6 +161,31 @@ impl Store {
         let row = sqlx::query(query).bind(height).fetch_optional(&self.pool).await?;
         row.as_ref().map(header).transpose()
     }
+}
+
+/// Batches that are not final.
+pub(crate) struct OpenBatches {
+    /// The number of the first of them, or of the next if there are none.
+    pub(crate) first: i64,
+    /// All that are known.
+    pub(crate) batches: Vec<Batch>,
+}
+
+/// The columns of a [`Batch`].
+const BATCH: &str =
+    "number, first_height, last_height, commands, messages, stage, data, settled_by";
+
+fn batch(row: &AnyRow) -> Result<Batch, StoreError> {
+    Ok(Batch {
+        number: row.try_get(0)?,
+        first_height: row.try_get(1)?,
+        last_height: row.try_get(2)?,
+        commands: row.try_get(3)?,
+        messages: row.try_get(4)?,
+        stage: row.try_get(5)?,
+        data: row.try_get(6)?,
+        settled_by: row.try_get(7)?,
+    })
 }
 
 fn header(row: &AnyRow) -> Result<Header, StoreError> {

@@ -23,7 +23,7 @@ use crate::{
         AccountRecord, Block, BlockSelector, HistoryEntry, HistoryQuery, Included, MinaNode,
         NodeEvent, NodeInfo, PoolFilter, SubmitError, SyncStatus, TransactionStatus,
     },
-    rpc::status_json,
+    rpc::{batch_json, status_json},
     shared::{Shared, consumed_inbox, now_ms},
     store::{BatchRecord, Stage, StoreError},
     work::Caution,
@@ -600,6 +600,10 @@ impl MinaNode for SequencerHandle {
 
     fn progress(&self, hash: &TransactionHash) -> serde_json::Value {
         status_json(&self.status(hash))
+    }
+
+    fn batches(&self, from: u64, limit: usize) -> Option<Vec<serde_json::Value>> {
+        Some(Self::batches(self, from, limit).iter().map(batch_json).collect())
     }
 
     fn submit(&self, command: Command) -> BoxFuture<'_, Result<TransactionHash, SubmitError>> {

@@ -51,6 +51,7 @@ use crate::{
     config::RpcConfig,
     graphql::{Block, BlockSelector, MinaNode, NodeEvent, SubmitError},
     handle::{CommandStatus, DepositStatus, SequencerHandle, SignedConfirmation},
+    store::BatchRecord,
 };
 
 /// A command was refused; the message says why in the words of Mina's daemon.
@@ -205,6 +206,22 @@ pub(crate) fn status_json(status: &CommandStatus) -> Json {
         CommandStatus::Rejected { reason } => json!({ "status": "rejected", "reason": reason }),
         CommandStatus::Unknown => json!({ "status": "unknown" }),
     }
+}
+
+/// A batch, as GraphQL has it: with the heights of its blocks as they are everywhere there.
+pub(crate) fn batch_json(batch: &BatchRecord) -> Json {
+    json!({
+        "number": batch.number,
+        "generation": batch.generation,
+        "firstHeight": batch.first_height.saturating_add(1),
+        "lastHeight": batch.last_height.saturating_add(1),
+        "commands": batch.commands,
+        "messages": batch.messages,
+        "fees": batch.fees,
+        "stage": batch.stage,
+        "data": batch.data,
+        "settledBy": batch.settled_by,
+    })
 }
 
 fn confirmation_json(confirmation: &SignedConfirmation) -> Json {

@@ -1,6 +1,7 @@
 //! A batch settled before o1js: deploy, deposit, commit, payout on a `LocalBlockchain` with proofs on,
-//! the batch proved by the worker; and everything that must be refused there.
+//! the batch proved by the worker; and everything that must be refused there, and by the bridge before.
 
+mod checks;
 mod layer2;
 mod mutations;
 
@@ -10,9 +11,9 @@ use mina_ledger::{
     Domain,
     hash::command_hashes,
     rollup::{
-        ChainId, Commit, CommitOrder, Committee, CommitteeMember, Configuration, ContractState,
-        DeployFunds, Deposit, DepositAction, Field, Hashed, OutboxEntry, Payout, Sequencer,
-        SettlementParameters, SignedStatement, bridge_public_key, deploy_updates,
+        Attestation, ChainId, Commit, CommitOrder, Committee, CommitteeMember, Configuration,
+        ContractState, DeployFunds, Deposit, DepositAction, Field, Hashed, OutboxEntry, Payout,
+        Sequencer, SettlementParameters, SignedStatement, bridge_public_key, deploy_updates,
     },
     signature::sign_zkapp_command,
     types::{
@@ -25,12 +26,14 @@ use pickles::ProvedStatement;
 use rand::rngs::OsRng;
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use serde_json::{Value, json};
+use zeko_bridge::{CertifiedBatch, ContractRule, Standing};
 use zeko_circuits::{
     contract::{Contract, ContractKeys},
     fold::{FoldError, FoldProgram},
 };
 use zeko_tests::o1js;
 
+use checks::Checks;
 use layer2::{FIRST, Layer2, Proved};
 use mutations::{Mutation, every_field};
 
@@ -124,6 +127,7 @@ struct Rollup {
     validators: Vec<PrivateKey>,
     account: PublicKey,
     state: ContractState,
+    checks: Checks,
 }
 
 impl Rollup {
@@ -156,7 +160,8 @@ impl Rollup {
         };
         let state = ContractState::genesis(layer2.root(), configuration, Slot::new(10));
         let layer1 = Layer1::new();
-        Self { layer1, layer2, folds, contract, committee, validators, account, state }
+        let checks = Checks::new(&contract, account, committee.clone(), configuration);
+        Self { layer1, layer2, folds, contract, committee, validators, account, state, checks }
     }
 
     /// Sets up the account.
@@ -175,17 +180,39 @@ impl Rollup {
         assert_eq!(self.layer1.account(self.account).state, self.state.to_fields());
     }
 
+    /// The bridge takes a command.
+    fn accepts(&self, forest: &CallForest) {
+        self.checks.accept(forest, &self.standing());
+    }
+
+    /// What the bridge compares commands with.
+    fn standing(&self) -> Standing {
+        let known = self.layer1.account(self.account);
+        let key = self.contract.verification_key().hash();
+        self.checks.standing(&known, key, self.layer1.slot)
+    }
+
     /// The chain refuses a command in which the update of the rollup account, or what follows it, was
-    /// changed after it was proved.
-    fn refuses(&self, forest: &CallForest, place: usize, mutations: Vec<Mutation>) {
+    /// changed after it was proved; and so does the bridge.
+    fn refuses(&self, rule: ContractRule, forest: &CallForest, mutations: Vec<Mutation>) {
+        // A deposit follows the payment.
+        let place = usize::from(rule == ContractRule::Deposit);
+        let standing = self.standing();
         for mutation in mutations {
             let (name, changed) = mutation.apply(forest, place);
+            self.checks.refuse(rule, &name, &changed, &standing);
             let error = self.layer1.send(changed, &[]).expect_err(&name);
             let by_proof = error.contains("Invalid proof for account update");
             let first = error.contains("permission") || error.contains("mayUseToken");
             assert!(by_proof || first, "{name}: {error}");
         }
         self.check();
+    }
+
+    /// What three of four validators sign.
+    fn signatures(&self, attestation: &Attestation) -> Vec<Option<Signature>> {
+        let keys = self.validators.iter().enumerate();
+        keys.map(|(index, key)| (index != 1).then(|| attestation.sign(key).unwrap())).collect()
     }
 
     /// The proof of a fold.
@@ -233,27 +260,30 @@ fn deposit_commit_and_payout() {
     let (_, rows) = rollup.contract.program().rows();
     assert_eq!(rows, [("deposit", 1072), ("commit", 24393), ("payout", 15471)]);
     rollup.deploy();
-    let messages = deposits(&rollup);
+    let messages = deposits(&mut rollup);
     let entries = commits(&mut rollup, &messages);
     payouts(&mut rollup, &entries);
 }
 
 /// Makes the deposits; what they leave in the inbox.
-fn deposits(rollup: &Rollup) -> Vec<DepositAction> {
+fn deposits(rollup: &mut Rollup) -> Vec<DepositAction> {
     let before = rollup.layer1.account(rollup.account);
     let mut inbox = before.action_state;
     let mut actions = Vec::new();
     for deposit in deposits_to() {
         let update = rollup.contract.deposit(rollup.account, &deposit, &mut OsRng).unwrap();
         let forest = CallForest::flat([rollup.layer1.pays(deposit.amount), update]);
+        rollup.accepts(&forest);
         if actions.is_empty() {
             binds_every_field(&forest, 1);
-            rollup.refuses(&forest, 1, every_field());
-            rollup.refuses(&forest, 1, vec![mutations::proof()]);
+            rollup.refuses(ContractRule::Deposit, &forest, every_field());
+            rollup.refuses(ContractRule::Deposit, &forest, vec![mutations::proof()]);
             // Mina's part of the bargain: another slot, and nobody who pays.
             let late = Layer1 { slot: 31, payer: rollup.layer1.payer.clone() };
             let error = late.send(forest.clone(), &[]).unwrap_err();
             assert!(error.contains("Valid_while"), "{error}");
+            let standing = Standing { slot: Slot::new(31), ..rollup.standing() };
+            rollup.checks.refuse_with(1009, "late", &forest, &standing);
             let alone = CallForest::flat(forest.updates().skip(1).cloned());
             let error = rollup.layer1.send(alone, &[]).unwrap_err();
             assert!(error.contains("xcess"), "{error}");
@@ -262,6 +292,7 @@ fn deposits(rollup: &Rollup) -> Vec<DepositAction> {
         let action = deposit.action(rollup.contract.parameters()).unwrap();
         inbox = mina_ledger::rollup::append_action(inbox, &action.to_fields());
         actions.push(action);
+        rollup.checks.deposited(&action);
         assert_eq!(rollup.layer1.account(rollup.account).action_state, inbox);
     }
     assert_eq!(rollup.layer1.account(rollup.account).balance, before.balance + 15 * MINA);
@@ -300,13 +331,21 @@ fn commits(rollup: &mut Rollup, messages: &[DepositAction]) -> Vec<OutboxEntry> 
     let forest = prove_commit(rollup, &commit, &proof, &inbox[2..]);
     rollup.layer1.slot = 15;
     binds_every_field(&forest, 0);
-    rollup.refuses(&forest, 0, mutations::of_a_commit());
+    let signatures = rollup.signatures(&attestation);
+    rollup.checks.batch =
+        Some(CertifiedBatch { attestation, signatures, statement: batch, outbox: entries.clone() });
+    rollup.accepts(&forest);
+    let rule = ContractRule::Commit;
+    rollup.refuses(rule, &forest, mutations::of_a_commit());
+    rollup.checks.refuse_all(rule, &forest, every_field(), &rollup.standing());
     for (slot, reason) in [(11, "Valid_while"), (33, "Valid_while")] {
         rollup.layer1.slot = slot;
         let error = rollup.layer1.send(forest.clone(), &[]).unwrap_err();
         assert!(error.contains(reason), "{error}");
+        rollup.checks.refuse_with(1009, reason, &forest, &rollup.standing());
     }
     rollup.layer1.slot = 32;
+    rollup.accepts(&forest);
     rollup.layer1.send(forest.clone(), &[]).unwrap();
     rollup.state = ContractState {
         root: target.root,
@@ -317,6 +356,7 @@ fn commits(rollup: &mut Rollup, messages: &[DepositAction]) -> Vec<OutboxEntry> 
         ..state
     };
     rollup.check();
+    rollup.checks.refuse_with(1010, "replayed", &forest, &rollup.standing());
     let error = rollup.layer1.send(forest, &[]).unwrap_err();
     assert!(error.contains("precondition"), "replayed: {error}");
     rollup.check();
@@ -330,10 +370,7 @@ fn prove_commit(
     batch: &ProvedStatement,
     waiting: &[Fp],
 ) -> CallForest {
-    let signatures = rollup.validators.iter().enumerate();
-    let signatures: Vec<_> = signatures
-        .map(|(index, key)| (index != 1).then(|| commit.attestation.sign(key).unwrap()))
-        .collect();
+    let signatures = rollup.signatures(&commit.attestation);
     let consumed = commit.batch.target.inbox;
     let fold = rollup.fold(consumed, waiting);
     let attestation = commit.attestation.digest();
@@ -355,18 +392,26 @@ fn prove_commit(
 fn payouts(rollup: &mut Rollup, entries: &[OutboxEntry]) {
     let left: Vec<Fp> =
         entries[2..].iter().map(|e| mina_ledger::hash::actions_hash(&e.to_actions())).collect();
+    let all = entries;
     for (entries, left) in [(&entries[..2], &left[..]), (&entries[2..], &[])] {
         let before = rollup.state.payout;
         let payout = Payout { before, outbox: rollup.state.outbox, entries: entries.to_vec() };
         let fold = rollup.fold(payout.fold().from, left);
         let forest = rollup.contract.payout(rollup.account, &payout, fold, &mut OsRng).unwrap();
+        // What it could pay at most.
+        let most = if left.is_empty() { payout.entries.clone() } else { all.to_vec() };
+        rollup.checks.payout = Some(Payout { entries: most, ..payout.clone() });
+        rollup.accepts(&forest);
         if !left.is_empty() {
             binds_every_field(&forest, 0);
-            rollup.refuses(&forest, 0, mutations::of_a_payout());
+            let rule = ContractRule::Payout;
+            rollup.refuses(rule, &forest, mutations::of_a_payout());
+            rollup.checks.refuse_all(rule, &forest, every_field(), &rollup.standing());
         }
         rollup.layer1.send(forest.clone(), &[]).unwrap();
         rollup.state.payout = payout.after();
         rollup.check();
+        rollup.checks.refuse_with(1010, "replayed", &forest, &rollup.standing());
         let error = rollup.layer1.send(forest, &[]).unwrap_err();
         assert!(error.contains("precondition"), "replayed: {error}");
     }

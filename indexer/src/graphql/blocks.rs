@@ -7,7 +7,10 @@ use serde_json::Value as Json;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{coded, internal};
-use crate::store::{BlockFilter, BlockRow, CommandFilter, CommandRow, Snapshot, Store};
+use crate::{
+    block,
+    store::{BlockFilter, BlockRow, CommandFilter, CommandRow, Snapshot, Store},
+};
 
 /// Blocks or commands that an answer has if the query does not say.
 const DEFAULT_LIMIT: i64 = 200;
@@ -129,7 +132,14 @@ enum CommandState {
     Unknown,
     /// In a block of the best chain.
     Included,
-    /// In a canonical block.
+    /// Of a rollup: the DA layer has a certificate of its batch.
+    #[graphql(name = "DA_CERTIFIED")]
+    Certified,
+    /// Of a rollup: its batch is proved.
+    Proved,
+    /// Of a rollup: its batch is settled on the L1.
+    Committed,
+    /// In a canonical block; of a rollup, one whose batch is final on the L1.
     Final,
     /// In a block that left the best chain, and in none that is on it.
     RolledBack,
@@ -162,6 +172,33 @@ struct Command {
     block_status: String,
 }
 
+/// A closed batch of a rollup.
+#[derive(Debug, SimpleObject)]
+struct Batch {
+    number: i64,
+    /// The height of its first block
+    first_height: i64,
+    /// The height of its last block
+    last_height: i64,
+    commands: i64,
+    /// Messages of the L1 that it consumes
+    messages: i64,
+    /// included, da_certified, proved, committed or final
+    stage: String,
+    /// The commitment to its data on the DA layer, in hexadecimal
+    data: Option<String>,
+    /// The command on the L1 that commits it
+    settled_by: Option<String>,
+}
+
+impl From<block::Batch> for Batch {
+    fn from(batch: block::Batch) -> Self {
+        let block::Batch { number, first_height, last_height, commands, messages, .. } = batch;
+        let block::Batch { stage, data, settled_by, .. } = batch;
+        Self { number, first_height, last_height, commands, messages, stage, data, settled_by }
+    }
+}
+
 /// How far a command has come.
 #[derive(Debug, SimpleObject)]
 struct CommandStatus {
@@ -169,6 +206,8 @@ struct CommandStatus {
     state: CommandState,
     /// Blocks on top of the one that the command is in
     confirmations: Option<i64>,
+    /// The batch of a rollup that it is in; null before that is closed
+    batch: Option<Batch>,
     /// The command; null if it is unknown
     command: Option<Command>,
 }
@@ -277,18 +316,34 @@ impl BlocksQuery {
         // At most one of them is on the best chain.
         let best = rows.iter().position(|row| row.block.status != "orphaned").unwrap_or(0);
         let command = rows.into_iter().nth(best).map(Command::new);
-        let (state, confirmations) = match &command {
-            None => (CommandState::Unknown, None),
-            Some(command) => {
-                let confirmations = heights.tip - command.block_height;
-                match command.block_status.as_str() {
-                    "orphaned" => (CommandState::RolledBack, None),
-                    "canonical" => (CommandState::Final, Some(confirmations)),
-                    _ => (CommandState::Included, Some(confirmations)),
-                }
-            }
+        let Some(found) = command.as_ref().filter(|found| found.block_status != "orphaned") else {
+            let state = match command {
+                None => CommandState::Unknown,
+                Some(_) => CommandState::RolledBack,
+            };
+            return Ok(CommandStatus { hash, state, confirmations: None, batch: None, command });
         };
-        Ok(CommandStatus { hash, state, confirmations, command })
+        let batch = snapshot.batches(Some(found.block_height), 1).await;
+        let batch = batch.map_err(|error| internal(&error))?.pop().map(Batch::from);
+        let stage = batch.as_ref().map(|batch| batch.stage.as_str());
+        let state = match (found.block_status.as_str(), stage) {
+            ("canonical", _) => CommandState::Final,
+            (_, Some("da_certified")) => CommandState::Certified,
+            (_, Some("proved")) => CommandState::Proved,
+            (_, Some("committed")) => CommandState::Committed,
+            _ => CommandState::Included,
+        };
+        let confirmations = Some(heights.tip - found.block_height);
+        Ok(CommandStatus { hash, state, confirmations, batch, command })
+    }
+
+    /// Closed batches of a rollup, the newest first
+    async fn batches(&self, context: &Context<'_>, limit: Option<i64>) -> Result<Vec<Batch>> {
+        let store: &Store = context.data()?;
+        let mut snapshot = store.read().await.map_err(|error| internal(&error))?;
+        let batches = snapshot.batches(None, checked_limit(limit)?).await;
+        let batches = batches.map_err(|error| internal(&error))?;
+        Ok(batches.into_iter().map(Batch::from).collect())
     }
 }
 

@@ -8,9 +8,9 @@ use tokio::sync::OnceCell;
 
 use super::{
     ChainSource, SourceError,
-    json::{BLOCK_FIELDS, BlockJson, HEADER_FIELDS, HeaderJson},
+    json::{BATCH_FIELDS, BLOCK_FIELDS, BatchJson, BlockJson, HEADER_FIELDS, HeaderJson},
 };
-use crate::block::{Block, Header};
+use crate::block::{Batch, Block, Header};
 
 /// The longest a node may take for an answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -24,6 +24,7 @@ pub struct GraphQlSource {
     client: reqwest::Client,
     url: String,
     slots_per_epoch: Arc<OnceCell<i64>>,
+    has_batches: Arc<OnceCell<bool>>,
 }
 
 #[derive(Deserialize)]
@@ -48,6 +49,17 @@ struct BestChainJson {
 #[serde(rename_all = "camelCase")]
 struct GenesisJson {
     genesis_block: HeaderJson,
+}
+
+#[derive(Deserialize)]
+struct TypeJson {
+    #[serde(rename = "__type")]
+    found: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct BatchesJson {
+    batches: Option<Vec<BatchJson>>,
 }
 
 #[derive(Deserialize)]
@@ -83,7 +95,12 @@ impl GraphQlSource {
             .timeout(TIMEOUT)
             .build()
             .map_err(|error| SourceError::Unreachable(error.to_string()))?;
-        Ok(Self { client, url: url.to_owned(), slots_per_epoch: Arc::default() })
+        Ok(Self {
+            client,
+            url: url.to_owned(),
+            slots_per_epoch: Arc::default(),
+            has_batches: Arc::default(),
+        })
     }
 
     async fn ask<T: DeserializeOwned>(
@@ -126,6 +143,16 @@ impl GraphQlSource {
 }
 
 impl GraphQlSource {
+    /// Whether the node's schema has batches: a sequencer's, and no Mina node's.
+    async fn has_batches(&self) -> Result<bool, SourceError> {
+        let ask = || async {
+            let answer: TypeJson =
+                self.ask("{ __type(name: \"Batch\") { name } }", json!({})).await?;
+            Ok(answer.found.is_some())
+        };
+        self.has_batches.get_or_try_init(ask).await.copied()
+    }
+
     async fn find_block(
         &self,
         declaration: &str,
@@ -171,5 +198,14 @@ impl ChainSource for GraphQlSource {
 
     async fn block_at(&self, height: i64) -> Result<Option<Block>, SourceError> {
         self.find_block("$height: Int", "height: $height", json!({ "height": height })).await
+    }
+
+    async fn batches(&self, from: i64) -> Result<Option<Vec<Batch>>, SourceError> {
+        if !self.has_batches().await? {
+            return Ok(None);
+        }
+        let query = format!("query ($from: Int!) {{ batches(from: $from) {{ {BATCH_FIELDS} }} }}");
+        let answer: BatchesJson = self.ask(&query, json!({ "from": from })).await?;
+        Ok(answer.batches.map(|batches| batches.into_iter().map(Batch::from).collect()))
     }
 }

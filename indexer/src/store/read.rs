@@ -3,7 +3,8 @@
 use futures_util::TryStreamExt;
 use sqlx::{Any, AssertSqlSafe, Row, Transaction, any::AnyRow, query::Query};
 
-use super::{Store, StoreError};
+use super::{BATCH, Store, StoreError, batch};
+use crate::block::Batch;
 
 /// The most bytes of events or actions that one answer carries.
 const MAX_ANSWER: usize = 16 << 20;
@@ -285,6 +286,19 @@ impl Snapshot {
             .fetch_all(&mut *self.transaction)
             .await?;
         rows.iter().map(BlockRow::read).collect()
+    }
+
+    /// The last batches, the newest first; of a block, the one that it is in.
+    pub(crate) async fn batches(
+        &mut self,
+        height: Option<i64>,
+        limit: i64,
+    ) -> Result<Vec<Batch>, StoreError> {
+        let of_block = "$1 < 0 OR first_height <= $1 AND last_height >= $1";
+        let sql =
+            format!("SELECT {BATCH} FROM batches WHERE {of_block} ORDER BY number DESC LIMIT $2");
+        let bound = query(sql).bind(height.unwrap_or(-1)).bind(limit);
+        bound.fetch_all(&mut *self.transaction).await?.iter().map(batch).collect()
     }
 
     /// Commands, the newest first.

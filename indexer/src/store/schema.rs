@@ -9,7 +9,7 @@ const VERSION: i64 = 1;
 
 /// Blocks that left the best chain stay, with status `orphaned`: a chain that returns to them does
 /// not fetch them again, and a command that was rolled back can be told from one that never was.
-/// What a block holds never changes, so only `blocks.status` and `chain` are ever updated.
+/// What a block holds never changes, so only `blocks.status`, `chain` and `batches` are ever updated.
 const TABLES: &[&str] = &[
     "CREATE TABLE IF NOT EXISTS schema_version (id BIGINT PRIMARY KEY, version BIGINT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS chain (
@@ -89,6 +89,16 @@ const TABLES: &[&str] = &[
         state_4 TEXT,
         state_5 TEXT,
         PRIMARY KEY (block_hash, public_key, token_id)
+    )",
+    "CREATE TABLE IF NOT EXISTS batches (
+        number BIGINT PRIMARY KEY,
+        first_height BIGINT NOT NULL,
+        last_height BIGINT NOT NULL,
+        commands BIGINT NOT NULL,
+        messages BIGINT NOT NULL,
+        stage TEXT NOT NULL,
+        data TEXT,
+        settled_by TEXT
     )",
     "CREATE INDEX IF NOT EXISTS action_states_account
         ON action_states (public_key, token_id, height)",

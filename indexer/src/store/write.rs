@@ -8,7 +8,7 @@ use mina_ledger::{
 use sqlx::{Any, Row, Transaction};
 
 use super::{Store, StoreError};
-use crate::block::{Block, Command, CommandBody, Header, Update};
+use crate::block::{Batch, Block, Command, CommandBody, Header, Update};
 
 /// A fee payer's or payment's account.
 const DEFAULT_TOKEN: &str = "wSHV2S4qX9jFsLjQo8r1BsMLH2ZRKsZx6EJd1sbozGPieEC4Jf";
@@ -20,6 +20,9 @@ impl Store {
     /// Unwinds from `tip` to `ancestor` and applies `blocks` on top of it, in one transaction.
     /// Without blocks the chain only becomes shorter. Returns how many blocks were unwound.
     ///
+    /// On a rollup, `batches` are what its node has from the first batch on that is not final here, and
+    /// blocks are canonical once their batch is final. Elsewhere it is `None`, and depth decides.
+    ///
     /// # Errors
     /// [`StoreError::Contended`] if `tip` is not the tip (any more); nothing has changed then, nor
     /// on any other error.
@@ -28,6 +31,7 @@ impl Store {
         tip: Option<&Header>,
         ancestor: Option<&Header>,
         blocks: &[Block],
+        batches: Option<&[Batch]>,
     ) -> Result<u64, StoreError> {
         let Some(last) = blocks.last().map(|block| &block.header).or(ancestor) else {
             return Ok(0);
@@ -51,13 +55,50 @@ impl Store {
         for block in blocks {
             Writer { transaction: &mut transaction, block }.write().await?;
         }
+        let canonical = match batches {
+            Some(batches) => write_batches(&mut transaction, batches, kept).await?,
+            None => last.height - self.canonical_depth,
+        };
         let query =
             "UPDATE blocks SET status = 'canonical' WHERE height <= $1 AND status = 'pending'";
-        let canonical = last.height - self.canonical_depth;
         sqlx::query(query).bind(canonical).execute(&mut *transaction).await?;
         transaction.commit().await?;
         Ok(unwound.rows_affected())
     }
+}
+
+/// Replaces the batches that are not final, and those behind the last block that is kept. Returns the
+/// height up to which they are final.
+async fn write_batches(
+    transaction: &mut Transaction<'static, Any>,
+    batches: &[Batch],
+    kept: i64,
+) -> Result<i64, StoreError> {
+    let query = "DELETE FROM batches WHERE stage <> 'final' OR last_height > $1";
+    sqlx::query(query).bind(kept).execute(&mut **transaction).await?;
+    let query = "SELECT MAX(number) FROM batches";
+    let row = sqlx::query(query).fetch_one(&mut **transaction).await?;
+    let next = row.try_get::<Option<i64>, _>(0)?.map_or(0, |last| last + 1);
+    // Without gaps; what is missing comes with the next step.
+    let follow = batches.iter().filter(|batch| batch.number >= next);
+    for (_, batch) in (next..).zip(follow).take_while(|(number, batch)| batch.number == *number) {
+        let query = "INSERT INTO batches (number, first_height, last_height, commands, messages, \
+                     stage, data, settled_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+        sqlx::query(query)
+            .bind(batch.number)
+            .bind(batch.first_height)
+            .bind(batch.last_height)
+            .bind(batch.commands)
+            .bind(batch.messages)
+            .bind(&batch.stage)
+            .bind(&batch.data)
+            .bind(&batch.settled_by)
+            .execute(&mut **transaction)
+            .await?;
+    }
+    let query = "SELECT MAX(last_height) FROM batches WHERE stage = 'final'";
+    let row = sqlx::query(query).fetch_one(&mut **transaction).await?;
+    Ok(row.try_get::<Option<i64>, _>(0)?.unwrap_or(i64::MIN))
 }
 
 /// Writes one block.

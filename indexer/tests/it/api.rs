@@ -1,7 +1,7 @@
 //! The GraphQL.
 
 use serde_json::Value;
-use zeko_indexer::{Follower, Store, schema};
+use zeko_indexer::{Batch, Follower, Store, schema};
 
 use crate::{
     chain::{Chain, MINA, ZKAPP, expected_states},
@@ -260,6 +260,71 @@ async fn blocks_commands_and_statuses() {
     assert_eq!(ask(&store, &status("5Jpay6")).await["commandStatus"]["state"], "INCLUDED");
     let orphans = ask(&store, "{ blocks(query: { inBestChain: false }) { stateHash } }").await;
     assert_eq!(orphans["blocks"], serde_json::json!([{ "stateHash": "3Na6" }]));
+}
+
+/// On a rollup, a command is as far as its batch.
+#[tokio::test]
+async fn commands_of_a_rollup_are_as_far_as_their_batch() {
+    let batch = |number: i64, last_height: i64, stage: &str| Batch {
+        number,
+        first_height: 2 * number + 1,
+        last_height,
+        commands: 4,
+        messages: 0,
+        stage: stage.to_owned(),
+        data: Some("ab".into()),
+        settled_by: None,
+    };
+    let chain = Chain::new();
+    chain.extend(9, "a");
+    chain.set_batches(vec![]);
+    let store = Store::open("sqlite::memory:", 3).await.unwrap();
+    let mut follower = Follower::new(chain.clone(), store.clone(), false);
+    catch_up(&mut follower).await;
+    let status = async |height: i64| {
+        let query = format!(
+            r#"{{ commandStatus(hash: "5Joka{height}") {{ state batch {{ number stage }} }} }}"#
+        );
+        let answer = ask(&store, &query).await["commandStatus"].clone();
+        (answer["state"].as_str().unwrap().to_owned(), answer["batch"]["number"].as_i64())
+    };
+    let said = |state: &str, batch: Option<i64>| (state.to_owned(), batch);
+    // Depth on the L2 makes nothing final.
+    assert_eq!(status(2).await, said("INCLUDED", None));
+    let stages = ["committed", "proved", "da_certified", "included"];
+    let batches = (0..).zip(stages).map(|(number, stage)| batch(number, 2 * number + 2, stage));
+    chain.set_batches(batches.collect());
+    // They come with the steps, the first ones first.
+    follower.step().await.unwrap();
+    assert_eq!(status(2).await, said("COMMITTED", Some(0)));
+    assert_eq!(status(3).await, said("PROVED", Some(1)));
+    assert_eq!(status(5).await, said("INCLUDED", None));
+    let stages = ["final", "final", "da_certified", "included"];
+    let batches = (0..).zip(stages).map(|(number, stage)| batch(number, 2 * number + 2, stage));
+    chain.set_batches(batches.collect());
+    follower.step().await.unwrap();
+    follower.step().await.unwrap();
+    for (height, state, number) in
+        [(2, "FINAL", 0), (4, "FINAL", 1), (5, "DA_CERTIFIED", 2), (8, "INCLUDED", 3)]
+    {
+        assert_eq!(status(height).await, said(state, Some(number)), "{height}");
+    }
+    let all = ask(&store, "{ batches(limit: 2) { number lastHeight stage data settledBy } }").await;
+    let newest = &all["batches"][0];
+    assert_eq!((&newest["number"], &newest["lastHeight"]), (&3.into(), &8.into()), "{all}");
+    assert_eq!((&newest["data"], &newest["settledBy"]), (&"ab".into(), &Value::Null));
+    let heights = ask(&store, "{ networkState { maxBlockHeight { canonicalMaxBlockHeight } } }");
+    assert_eq!(heights.await["networkState"]["maxBlockHeight"]["canonicalMaxBlockHeight"], 4);
+
+    // The last two blocks are undone, with the batches that they were in.
+    chain.reorganise(4, 5, "b");
+    chain.set_batches(vec![batch(0, 2, "final"), batch(1, 4, "final"), batch(2, 7, "included")]);
+    catch_up(&mut follower).await;
+    assert_eq!(status(8).await.0, "ROLLED_BACK");
+    assert_eq!(status(4).await, said("FINAL", Some(1)));
+    let all = ask(&store, "{ batches { number lastHeight } }").await;
+    assert_eq!(all["batches"].as_array().unwrap().len(), 3, "{all}");
+    assert_eq!(all["batches"][0]["lastHeight"], 7);
 }
 
 /// What the Auro wallet asks for an account's history, as it asks it.

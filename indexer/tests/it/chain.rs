@@ -9,7 +9,7 @@ use mina_ledger::{
 };
 use serde_json::json;
 use zeko_indexer::{
-    Block, ChainSource, Command, CommandBody, Header, SignedKind, SourceError, Store, Update,
+    Batch, Block, ChainSource, Command, CommandBody, Header, SignedKind, SourceError, Store, Update,
 };
 
 pub(crate) const MINA: &str = "wSHV2S4qX9jFsLjQo8r1BsMLH2ZRKsZx6EJd1sbozGPieEC4Jf";
@@ -28,6 +28,8 @@ struct State {
     window: usize,
     kept: i64,
     fails: bool,
+    /// Of a rollup.
+    batches: Option<Vec<Batch>>,
     /// Answers until the node fails for good.
     answers: Option<usize>,
 }
@@ -40,6 +42,7 @@ impl Chain {
             window: 290,
             kept: 0,
             fails: false,
+            batches: None,
             answers: None,
         };
         Self { state: Arc::new(Mutex::new(state)) }
@@ -47,6 +50,11 @@ impl Chain {
 
     fn with<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
         f(&mut self.state.lock().unwrap())
+    }
+
+    /// Says which batches there are.
+    pub(crate) fn set_batches(&self, batches: Vec<Batch>) {
+        self.with(|state| state.batches = Some(batches));
     }
 
     /// Adds blocks of one `fork`, each with a payment, events and actions, and a command that fails.
@@ -137,6 +145,14 @@ impl ChainSource for Chain {
         self.answer(|state| {
             let mut kept = state.blocks.iter().filter(|block| block.header.height >= state.kept);
             kept.find(|block| block.header.height == height).cloned()
+        })
+    }
+
+    async fn batches(&self, from: i64) -> Result<Option<Vec<Batch>>, SourceError> {
+        self.answer(|state| {
+            let batches = state.batches.clone()?;
+            // A few at a time.
+            Some(batches.into_iter().filter(|batch| batch.number >= from).take(2).collect())
         })
     }
 }

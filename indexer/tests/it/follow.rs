@@ -92,8 +92,8 @@ async fn a_rollback_is_all_or_nothing() {
         assert_eq!(stored(&store).await, before);
         failures += 1;
     }
-    // Two looks at the headers, and five blocks.
-    assert_eq!(failures, 7);
+    // Two looks at the headers, one at the batches, and five blocks.
+    assert_eq!(failures, 8);
     check(&store, &chain).await;
 }
 
@@ -183,7 +183,8 @@ async fn refuses_another_chain_and_a_second_writer() {
     catch_up(&mut Follower::new(chain.clone(), store.clone(), false)).await;
     // A writer that has seen an older tip.
     let blocks = chain.blocks();
-    let stale = store.apply(Some(&blocks[1].header), Some(&blocks[1].header), &blocks[2..3]).await;
+    let stale =
+        store.apply(Some(&blocks[1].header), Some(&blocks[1].header), &blocks[2..3], None).await;
     assert!(matches!(stale, Err(StoreError::Contended)));
     assert_eq!(stored(&store).await, headers(&chain));
     let other = Chain::new();

@@ -5,7 +5,7 @@
 
 use ark_ec::CurveGroup;
 use ark_ff::{AdditiveGroup, Field, UniformRand};
-use kimchi::{Column, Domain, RecursionChallenge, opened_columns};
+use kimchi::{AtPoints, Column, Domain, RecursionChallenge, opened_columns};
 use mina_curves::{Fp, Fq, PallasConfig, ProjectivePoint, VestaConfig};
 use poly_commitment::{Commitment, Srs, b_poly_coefficients};
 use rand::{CryptoRng, RngCore};
@@ -60,6 +60,14 @@ pub enum VerifyError {
         expected: bool,
         /// Whether it is there.
         got: bool,
+    },
+    /// An evaluation of a step proof in other than one chunk.
+    #[error("evaluation of {column:?}: expected one chunk, got {got}")]
+    Chunks {
+        /// Of which column.
+        column: Column,
+        /// Chunks at a point.
+        got: usize,
     },
     /// A joint combiner without lookups, or lookups without one.
     #[error("joint combiner: expected {expected}, got {got}")]
@@ -216,8 +224,13 @@ fn check_features(proof: &Proof) -> Result<(), VerifyError> {
     let wanted = opened_columns(&flags.features());
     let every = StepFlags::from_array([true; 8]).features();
     for column in opened_columns(&every) {
-        let (expected, got) =
-            (wanted.contains(&column), proof.step_evaluations.columns.get(column).is_some());
+        let at = proof.step_evaluations.columns.get(column);
+        if let Some(AtPoints { zeta, zeta_omega }) = at
+            && let Some(got) = [zeta, zeta_omega].map(Vec::len).into_iter().find(|got| *got != 1)
+        {
+            return Err(VerifyError::Chunks { column, got });
+        }
+        let (expected, got) = (wanted.contains(&column), at.is_some());
         if expected != got {
             return Err(VerifyError::FeatureFlags { column, expected, got });
         }

@@ -20,22 +20,22 @@ use mina_ledger::{
         ChainId, Committee, CommitteeMember, Configuration, ContractState, Field, Hashed,
         OutboxEntry, Sequencer, SettlementParameters, SignedStatement,
     },
-    types::{AccountId, Amount, Era, NetworkId, PublicKey, Slot, SlotSpan},
+    types::{AccountId, Amount, Era, NetworkId, PublicKey, Slot, SlotSpan, ZkappCommand},
 };
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use zeko_bridge::{
-    CertifiedBatch, ContractProver, DeployError, Deployment, DepositError, DepositRequest,
-    Deposits, DepositsConfig, ExpectedDeployment, Fees, FoldSizes, HandInError, L1Client, L1Config,
-    L1View, L1Watcher, Settler, SettlerConfig, SettlerError, SettlerStatus, Stage, WatcherConfig,
-    deploy, sign, verify_deployment,
+    CertifiedBatch, ContractProver, ContractRule, DeployError, Deployment, DepositError,
+    DepositRequest, Deposits, DepositsConfig, ExpectedDeployment, Fees, FoldSizes, HandInError,
+    L1Client, L1Config, L1View, L1Watcher, Settler, SettlerConfig, SettlerError, SettlerStatus,
+    Stage, WatcherConfig, deploy, sign, verify_deployment,
 };
 use zeko_indexer::Indexer;
 use zeko_sdk::{
     keys::{KeyPair, development_key},
     local_l1::{LocalL1, LocalL1Config, Node},
 };
-use zeko_sequencer::graphql::MinaNode;
+use zeko_sequencer::{Command, graphql::MinaNode};
 
 use layer2::Layer2;
 
@@ -86,6 +86,16 @@ impl Layer1 {
 
     fn pool(&self) -> Vec<TransactionHash> {
         self.l1.node().pool(&Default::default()).iter().map(|command| command.hash()).collect()
+    }
+
+    /// The zkApp command that waits.
+    fn zkapp(&self) -> ZkappCommand {
+        let waiting = self.l1.node().pool(&Default::default());
+        let zkapp = waiting.iter().find_map(|command| match &**command {
+            Command::Zkapp(command) => Some(ZkappCommand::clone(command)),
+            Command::Signed(_) => None,
+        });
+        zkapp.unwrap()
     }
 
     fn account(&self, key: PublicKey) -> mina_ledger::types::Account {
@@ -339,8 +349,12 @@ async fn deploy_deposit_commit_and_payout() {
     wait(&mut status, "the commit again", is_sent).await;
     assert_eq!(stage(&status.borrow()), Some(Stage::Submitted { hash: pool[0] }));
     assert_eq!(site.layer1.pool(), pool);
+    let commit = site.layer1.zkapp();
+    assert_eq!(handle.check(commit.clone()).await, Ok(ContractRule::Commit));
     site.layer1.mine(true);
     wait(&mut status, "a block", is_included).await;
+    let refusal = handle.check(commit).await.unwrap_err();
+    assert_eq!(refusal.code(), 1010, "{refusal}");
 
     // A rollback in which the command gets lost: the very same is sent again.
     site.layer1.mine(false);

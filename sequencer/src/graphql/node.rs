@@ -342,6 +342,13 @@ pub trait MinaNode: Send + Sync + 'static {
         serde_json::json!({ "status": status })
     }
 
+    /// Closed batches from number `from` on, each as `Batch` of the schema; `None` on a chain that is no
+    /// rollup.
+    fn batches(&self, from: u64, limit: usize) -> Option<Vec<serde_json::Value>> {
+        let _ = (from, limit);
+        None
+    }
+
     /// Takes a command in. The future ends once the command is safe: in the log of the sequencer.
     fn submit(&self, command: Command) -> BoxFuture<'_, Result<TransactionHash, SubmitError>>;
 

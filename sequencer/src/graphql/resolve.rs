@@ -38,6 +38,9 @@ use crate::command::Command;
 /// Most entries of a history.
 const MAX_HISTORY: usize = 500;
 
+/// Batches that an answer has at most.
+const MAX_BATCHES: usize = 250;
+
 /// What a request may ask for.
 #[derive(Clone, Copy, Debug)]
 pub struct ApiLimits {
@@ -326,6 +329,14 @@ impl Context {
                 let hash = argument(ctx, "hash", TransactionHash::from_base58)?;
                 let hash = hash.ok_or_else(|| Error::new("hash: missing"))?;
                 Resolved::Json(node.progress(&hash))
+            }
+            "batches" => {
+                let from = integer(ctx, "from");
+                let from = from.ok_or_else(|| Error::new("from: out of range"))?;
+                let limit = integer(ctx, "limit").and_then(|n| usize::try_from(n).ok());
+                Resolved::Json(json!(
+                    node.batches(from, limit.unwrap_or(MAX_BATCHES).min(MAX_BATCHES))
+                ))
             }
             "feePerWeightUnit" => {
                 let weight = integer(ctx, "weight").and_then(|n| u32::try_from(n).ok());

@@ -3,6 +3,7 @@
 use ark_ec::{AffineRepr, CurveGroup};
 use ark_ff::Field;
 use base64::{Engine, prelude::BASE64_STANDARD};
+use kimchi::Column;
 use mina_curves::{Fp, Fq, PallasConfig, PastaCurve, Point, ScalarChallenge, VestaConfig};
 use pickles::{
     Proof, ProofFile, ProofsVerified, VerificationKey, VerifyError, decode_proof, verify,
@@ -147,6 +148,10 @@ fn failed_checks_are_named() {
         refused(&|p| p.state.plonk.flags.xor = true),
         VerifyError::FeatureFlags { expected: true, got: false, .. }
     ));
+    assert_eq!(
+        refused(&|p| p.step_evaluations.columns.permutation.zeta.push(Fp::ONE)),
+        VerifyError::Chunks { column: Column::Permutation, got: 2 }
+    );
     assert_eq!(
         refused(&|p| p.state.plonk.joint_combiner = Some(ScalarChallenge([1, 2]))),
         VerifyError::JointCombiner { expected: false, got: true }
