@@ -50,5 +50,5 @@ zeko bench da --quick
 zeko soak sequencer --rounds 3 >/dev/null
 zeko soak da --rounds 2 >/dev/null
 zeko bench pickles --width 0
-zeko bench circuits --updates 3 --batch 6
+zeko bench circuits --updates 3 --batch 6 --circuits-only
 cargo bench -q -p mina-curves -p mina-poseidon -p kimchi -p mina-ledger --bench arithmetic --bench permutation --bench proofs --bench ledger -- --test

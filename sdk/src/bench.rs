@@ -4,6 +4,7 @@ mod circuits;
 mod da;
 mod kimchi;
 mod ledger;
+mod network;
 mod pickles;
 mod report;
 mod sequencer;

@@ -31,9 +31,13 @@ pub(crate) struct Payer {
 impl Payer {
     /// The payer of a number: the same every time.
     pub(crate) fn new(number: usize) -> Result<Self> {
-        let key = PrivateKey::new(Fq::from(5000 + number as u64))?;
+        Ok(Self::with_key(PrivateKey::new(Fq::from(5000 + number as u64))?))
+    }
+
+    /// Somebody with a key of their own.
+    pub(crate) fn with_key(key: PrivateKey) -> Self {
         let public_key = key.to_public_key();
-        Ok(Self { key, public_key })
+        Self { key, public_key }
     }
 
     pub(crate) fn private_key(&self) -> &PrivateKey {

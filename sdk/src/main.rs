@@ -153,7 +153,7 @@ enum Bench {
         #[arg(long)]
         o1js: Option<PathBuf>,
     },
-    /// The rollup's circuits: rows and seconds of each rule, and of a whole batch.
+    /// The rollup's circuits: rows and seconds of each rule, and of whole batches until they are settled.
     Circuits {
         /// One JSON object a line instead of a table.
         #[arg(long)]
@@ -164,6 +164,9 @@ enum Bench {
         /// Account updates of the batch.
         #[arg(long, default_value_t = 120)]
         batch: u16,
+        /// No network: leave out the batches of 3 to 255 updates that are settled on a local L1.
+        #[arg(long)]
+        circuits_only: bool,
     },
     /// Hashing, signatures, Merkle trees and execution.
     Ledger {
@@ -220,8 +223,8 @@ fn main() -> ExitCode {
         Command::Bench(Bench::Pickles { json, width, o1js }) => {
             bench::pickles(json, width, o1js.as_deref())
         }
-        Command::Bench(Bench::Circuits { json, updates, batch }) => {
-            bench::circuits(json, updates.into(), batch.into())
+        Command::Bench(Bench::Circuits { json, updates, batch, circuits_only }) => {
+            bench::circuits(json, updates.into(), batch.into(), !circuits_only)
         }
         Command::Bench(Bench::Ledger { json, quick }) => bench::ledger(json, quick),
         Command::Bench(Bench::Da { json, quick }) => bench::da(json, quick),

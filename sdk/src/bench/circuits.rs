@@ -12,13 +12,16 @@ use zeko_circuits::{
     update::{RecordedUpdate, State},
 };
 
-use super::report::{Report, peak_memory};
+use super::{
+    network::network,
+    report::{Report, peak_memory},
+};
 
 /// Updates of a transfer, its fee payer included.
 const TRANSFER: usize = 3;
 
-/// A batch of `batch` updates in proofs of `updates` each.
-pub(crate) fn circuits(json: bool, updates: usize, batch: usize) -> Result<()> {
+/// A batch of `batch` updates in proofs of `updates` each; then, if `settles`, batches that are settled.
+pub(crate) fn circuits(json: bool, updates: usize, batch: usize, settles: bool) -> Result<()> {
     ensure!(updates > 0 && batch > 0, "there must be updates");
     let report = Report::new(json);
     let mut chain = Transfers::new(8)?;
@@ -71,7 +74,8 @@ pub(crate) fn circuits(json: bool, updates: usize, batch: usize) -> Result<()> {
     if let Some(bytes) = peak_memory() {
         report.memory("peak memory", "", bytes);
     }
-    Ok(())
+    drop(rollup);
+    if settles { network(&report) } else { Ok(()) }
 }
 
 /// Transfers of so many updates, cut into segments of `updates`.
