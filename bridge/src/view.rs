@@ -139,6 +139,10 @@ impl InboxView for ConfirmedInbox {
     fn next(&self, prefix: Fp) -> Option<Fp> {
         self.next_message(prefix).map(|message| message.action_hash)
     }
+
+    fn is_open(&self, prefix: Fp) -> bool {
+        self.next_message(prefix).is_some_and(|message| message.deposit.is_some())
+    }
 }
 
 /// The messages behind a prefix of those of an inbox; `None` if there is no such prefix.

@@ -149,9 +149,12 @@ pub trait InboxView {
     /// The hash of the action that follows `prefix`; `None` if the L1 has none there yet, as deep as
     /// it must be.
     fn next(&self, prefix: Fp) -> Option<Fp>;
+
+    /// Whether it is known what that action says.
+    fn is_open(&self, prefix: Fp) -> bool;
 }
 
-/// An inbox that is known as a list of action hashes behind a prefix.
+/// An inbox that is known as a list of action hashes behind a prefix, none of which is open.
 impl InboxView for (Fp, Vec<Fp>) {
     fn next(&self, prefix: Fp) -> Option<Fp> {
         let mut state = self.0;
@@ -160,6 +163,10 @@ impl InboxView for (Fp, Vec<Fp>) {
             state = mina_ledger::hash::push_actions(state, *action);
             here
         })
+    }
+
+    fn is_open(&self, _: Fp) -> bool {
+        false
     }
 }
 

@@ -14,14 +14,16 @@
 
 use alloc::collections::{BTreeMap, VecDeque};
 
+use mina_curves::Fp;
 use mina_ledger::{
+    hash::push_actions,
     ledger::{Changes, FullLedger, Ledger, LedgerError, Mask},
     logic::ProofVerifier,
     rollup::{Attestation, DataCommitment},
 };
 
 use crate::{
-    batch::{Batch, BatchError},
+    batch::{Batch, BatchError, Item},
     entry::{EntryKind, Envelope},
     execute::{ChainParameters, ChainState, ExecuteError, InboxView, execute_batch},
 };
@@ -137,6 +139,9 @@ pub struct Derived {
     pub state: ChainState,
     /// How many batches it replaced.
     pub replaced: u64,
+    /// The first message that it leaves unopened though it is known here what it says: a validator does
+    /// not sign for that, whereas the batch is as valid as another.
+    pub unopened: Option<Fp>,
 }
 
 /// Why the pipeline cannot go on.
@@ -472,8 +477,22 @@ impl Pipeline {
             None => 0,
         };
         let attestation = batch.attestation(*data, *byte_length, 0);
-        Ok(Ok(Derived { position: *position, attestation, state: next, replaced }))
+        let unopened = left_unopened(batch, inbox);
+        Ok(Ok(Derived { position: *position, attestation, state: next, replaced, unopened }))
     }
+}
+
+/// The first message that a batch leaves unopened without need.
+fn left_unopened(batch: &Batch, inbox: &dyn InboxView) -> Option<Fp> {
+    let mut prefix = batch.header.inbox_before;
+    for item in batch.blocks.iter().flat_map(|block| &block.items) {
+        let Some(hash) = item.action_hash() else { continue };
+        if matches!(item, Item::Unopened(_)) && inbox.is_open(prefix) {
+            return Some(hash);
+        }
+        prefix = push_actions(prefix, hash);
+    }
+    None
 }
 
 /// A DA chain that is a list, for readers that have it all.

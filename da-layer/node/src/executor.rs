@@ -12,7 +12,7 @@ use mina_curves::Fp;
 use mina_ledger::{
     ledger::FullLedger,
     logic::ProofVerifier,
-    types::{Account, Era, from_decimal},
+    types::{Account, Era, from_decimal, to_decimal},
 };
 use serde::Deserialize;
 use zeko_derive::{
@@ -181,7 +181,15 @@ impl Executor {
                 StepOutcome::Adopted(derived) => {
                     let batch = derived.attestation.batch;
                     tracing::info!(batch, height = derived.position.height, "batch executed");
-                    self.store.put_waiting(&derived.attestation.data, None)?;
+                    let data = derived.attestation.data;
+                    if let Some(message) = derived.unopened {
+                        let message = to_decimal(message);
+                        let reason = format!("not signed: message {message} is left unopened");
+                        tracing::warn!(batch, %reason, "batch executed");
+                        self.store.put_waiting(&data, Some(&reason))?;
+                        continue;
+                    }
+                    self.store.put_waiting(&data, None)?;
                     let job = AttestJob::Executed(Box::new(derived.attestation));
                     if self.attestor.send(job).is_err() {
                         return Ok(false);
@@ -210,5 +218,9 @@ struct View<'a>(&'a dyn InboxView);
 impl InboxView for View<'_> {
     fn next(&self, prefix: Fp) -> Option<Fp> {
         self.0.next(prefix)
+    }
+
+    fn is_open(&self, prefix: Fp) -> bool {
+        self.0.is_open(prefix)
     }
 }

@@ -87,6 +87,10 @@ impl InboxView for WatchedInbox {
     fn next(&self, prefix: Fp) -> Option<Fp> {
         self.known.as_ref()?.next(prefix)
     }
+
+    fn is_open(&self, prefix: Fp) -> bool {
+        self.known.as_ref().is_some_and(|known| known.is_open(prefix))
+    }
 }
 
 impl InboxSource for WatchedInbox {

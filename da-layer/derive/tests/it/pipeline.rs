@@ -6,13 +6,13 @@ use mina_ledger::{
     types::AccountId,
 };
 use zeko_derive::{
-    Batch, BatchError, ChainState, EntryKind, Envelope, ExecuteError, Pipeline, Positioned,
-    Refusal, StepOutcome,
+    Batch, BatchError, ChainState, EntryKind, Envelope, ExecuteError, InboxView, Item, L1Provider,
+    Pipeline, Positioned, Refusal, StepOutcome,
 };
 
 use crate::kit::{
     GENESIS_INBOX, MINA, Plan, Sequencer, chain, deposit, envelope, genesis, inbox, parameters,
-    payment, secret, user,
+    payment, rich_batch, secret, user,
 };
 
 type Inbox = (Fp, Vec<Fp>);
@@ -214,6 +214,40 @@ fn a_batch_waits_until_the_l1_has_its_message() {
     let outcomes = run(&mut pipeline, &entries, &inbox(&[message]));
     assert!(matches!(outcomes[..], [StepOutcome::Adopted(_)]), "{outcomes:?}");
     assert_eq!(*pipeline.state(), sequencer.state);
+}
+
+/// An inbox of which everything is open.
+struct Open(Inbox);
+
+impl InboxView for Open {
+    fn next(&self, prefix: Fp) -> Option<Fp> {
+        self.0.next(prefix)
+    }
+
+    fn is_open(&self, _: Fp) -> bool {
+        true
+    }
+}
+
+/// It is as valid as another, and whoever could have opened the message does not sign for it.
+#[test]
+fn a_message_that_is_left_unopened_without_need_is_seen() {
+    let (batch, inbox, sequencer) = rich_batch();
+    let entries = placed(&[entry(&batch)]);
+    let unopened = batch.blocks.iter().flat_map(|block| &block.items).find_map(|item| match item {
+        Item::Unopened(hash) => Some(*hash),
+        _ => None,
+    });
+    assert!(unopened.is_some());
+    let seen = |inbox: &dyn L1Provider| {
+        let mut pipeline = pipeline();
+        let outcome = pipeline.step(&mut entries.as_slice(), inbox, &NoProofs).unwrap();
+        assert_eq!(*pipeline.state(), sequencer.state);
+        let StepOutcome::Adopted(derived) = outcome else { panic!("{outcome:?}") };
+        derived.unopened
+    };
+    assert_eq!(seen(&inbox), None);
+    assert_eq!(seen(&Open(inbox)), unopened);
 }
 
 /// A rebuilt batch may consume a message that this reader's L1 does not have deep enough yet.
