@@ -157,7 +157,7 @@ impl<C: PastaCurve> FixedBases<C> {
         self.work.load(Ordering::Relaxed) as u64 >= WORTH * doublings
     }
 
-    /// `Σ scalars[i]·bases[i]` over the shorter of the two lists. See [`msm`](crate::msm).
+    /// `Σ scalars[i]·bases[i]` over the shorter of the two lists. See [`msm`](fn@crate::msm).
     pub fn msm(&self, scalars: &[C::ScalarField]) -> ProjectivePoint<C> {
         self.msm_from(0, scalars)
     }
