@@ -6,8 +6,8 @@ use ark_ff::{Field, UniformRand};
 use ark_poly::{EvaluationDomain, Radix2EvaluationDomain};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use mina_curves::{
-    Fp, Fq, LaneBackend, PastaCurve, PastaField, Point, ProjectivePoint, ScalarChallenge,
-    VestaConfig, combine_two,
+    FixedBases, Fp, Fq, LaneBackend, PastaCurve, PastaField, Point, ProjectivePoint,
+    ScalarChallenge, VestaConfig, combine_two,
     cosets::{Cosets, Program, Step},
     fft::Domain,
     fold_bases,
@@ -48,15 +48,25 @@ fn benches(c: &mut Criterion) {
     let bases = points(1 << 16);
     let mut group = c.benchmark_group("msm");
     group.sample_size(10);
-    for log in [10, 12, 14, 15, 16] {
+    for log in [10, 12, 13, 14, 15, 16] {
         let n = 1 << log;
         let bases = &bases[..n];
+        let fixed = FixedBases::new(bases);
+        let count = FixedBases::<C>::best_multiples(n, usize::MAX);
+        let table = fixed.with_multiples(count).unwrap();
+        let id = BenchmarkId::new(
+            format!("table of {} multiples", table.multiples()),
+            format!("2^{log}"),
+        );
+        group.bench_function(id, |b| b.iter(|| fixed.with_multiples(count)));
         for (name, scalars) in [("random", scalars(n)), ("witness", witness(n))] {
             let id = |who: &str| BenchmarkId::new(format!("{who}/{name}"), format!("2^{log}"));
             group.bench_function(id("arkworks"), |b| {
                 b.iter(|| ProjectivePoint::<C>::msm_unchecked(bases, &scalars));
             });
             group.bench_function(id("ours"), |b| b.iter(|| msm::<C>(bases, &scalars)));
+            group.bench_function(id("fixed bases"), |b| b.iter(|| fixed.msm(&scalars)));
+            group.bench_function(id("with multiples"), |b| b.iter(|| table.msm(&scalars)));
             group.bench_function(id("ours, scalar lanes"), |b| {
                 b.iter(|| msm_with::<C>(LaneBackend::Scalar, bases, &scalars));
             });

@@ -34,7 +34,7 @@ pub use fields::{Fp, FpParams, Fq, FqParams, PastaField};
 pub use generator::generator_multiple;
 pub use group_map::{GroupMap, GroupMapConstants};
 pub use lanes::{LaneBackend, PoseidonRounds, PoseidonTable};
-pub use msm::{EndoLattice, msm, msm_many, msm_with};
+pub use msm::{EndoLattice, FixedBases, msm, msm_many, msm_with};
 pub use multiples::{fold_bases, mul_each};
 #[doc(hidden)]
 pub use sqrt::SqrtTable;

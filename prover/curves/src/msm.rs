@@ -5,18 +5,24 @@
 //! turned as a whole, so that the table of bases has one line of the cache for each, and no addition is
 //! made twice.
 //!
+//! Bases of many sums can be [prepared](FixedBases), and have tables of multiples.
+//!
 //! Zero digits cost nothing: zero scalars are never looked at again, a scalar of `b` bits (or its
 //! negation) costs `b/c` additions with windows of `c` bits, and ±1 a single one.
 
+mod fixed;
 pub(crate) mod glv;
 pub(crate) mod groups;
 mod pippenger;
+mod sorted;
 pub(crate) mod table;
 #[cfg(test)]
 mod tests;
+mod windows;
 
 use alloc::vec::Vec;
 
+pub use fixed::FixedBases;
 pub use glv::EndoLattice;
 
 use crate::{
@@ -40,7 +46,7 @@ pub fn msm_with<C: PastaCurve>(
     scalars: &[C::ScalarField],
 ) -> ProjectivePoint<C> {
     let len = bases.len().min(scalars.len());
-    pippenger::Prepared::new(backend, &bases[..len]).msm(&scalars[..len])
+    FixedBases::with_backend(backend, &bases[..len]).msm(&scalars[..len])
 }
 
 /// One [`msm`] per scalar vector, over the same bases, which are prepared once.
@@ -49,7 +55,5 @@ pub fn msm_many<C: PastaCurve>(
     scalars: &[&[C::ScalarField]],
 ) -> Vec<ProjectivePoint<C>> {
     let longest = scalars.iter().map(|scalars| scalars.len()).max().unwrap_or(0);
-    let prepared =
-        pippenger::Prepared::new(LaneBackend::detect(), &bases[..longest.min(bases.len())]);
-    pippenger::map(scalars, |scalars| prepared.msm(scalars))
+    FixedBases::new(&bases[..longest.min(bases.len())]).msm_many(scalars)
 }

@@ -6,13 +6,13 @@ use ark_ec::AffineRepr;
 use mina_curves::Point;
 use mina_poseidon::KimchiCurve;
 
-use crate::commitment::Commitment;
+use crate::{bases::Bases, commitment::Commitment};
 
 /// Commitments to the Lagrange polynomials of one domain.
 pub(crate) struct LagrangeBasis<C: KimchiCurve> {
     /// `chunks[k][i]` is chunk `k` of the commitment to the `i`-th polynomial: as a multi-scalar
     /// multiplication wants them.
-    chunks: Vec<Vec<Point<C>>>,
+    chunks: Vec<Bases<C>>,
     /// The same, polynomial by polynomial.
     commitments: OnceLock<Arc<Vec<Commitment<C>>>>,
 }
@@ -20,17 +20,18 @@ pub(crate) struct LagrangeBasis<C: KimchiCurve> {
 impl<C: KimchiCurve> LagrangeBasis<C> {
     /// A basis in one chunk that is known already.
     pub(crate) fn provided(points: Vec<Point<C>>) -> Self {
-        Self { chunks: vec![points], commitments: OnceLock::new() }
+        Self { chunks: vec![Bases::new(points)], commitments: OnceLock::new() }
     }
 
-    pub(crate) fn chunks(&self) -> &[Vec<Point<C>>] {
+    pub(crate) fn chunks(&self) -> &[Bases<C>] {
         &self.chunks
     }
 
     pub(crate) fn commitments(&self) -> Arc<Vec<Commitment<C>>> {
         Arc::clone(self.commitments.get_or_init(|| {
-            let len = self.chunks.first().map_or(0, Vec::len);
-            let commitment = |i| Commitment::new(self.chunks.iter().map(|c| c[i]).collect());
+            let chunks: Vec<&[Point<C>]> = self.chunks.iter().map(Bases::points).collect();
+            let len = chunks.first().map_or(0, |chunk| chunk.len());
+            let commitment = |i: usize| Commitment::new(chunks.iter().map(|c| c[i]).collect());
             Arc::new((0..len).map(commitment).collect())
         }))
     }
@@ -49,8 +50,9 @@ pub(crate) fn basis<C: KimchiCurve>(g: &[Point<C>], domain_size: usize) -> Lagra
             let mut bases = vec![Point::<C>::zero(); domain_size];
             let len = g.len().min(domain_size - offset);
             bases[offset..offset + len].copy_from_slice(&g[..len]);
-            mina_curves::lagrange::lagrange_basis(&bases, domain_size)
-                .expect("as many bases as the domain has points")
+            let points = mina_curves::lagrange::lagrange_basis(&bases, domain_size)
+                .expect("as many bases as the domain has points");
+            Bases::new(points)
         })
         .collect();
     LagrangeBasis { chunks, commitments: OnceLock::new() }

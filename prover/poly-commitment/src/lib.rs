@@ -16,15 +16,18 @@
 //! [BCMS20]: https://eprint.iacr.org/2020/499
 //! [Halo]: https://eprint.iacr.org/2019/1021
 
+mod bases;
 mod challenge_polynomial;
 mod commitment;
 mod error;
 mod lagrange;
+mod once_map;
 mod opening;
 mod prover;
 mod srs;
 mod verifier;
 
+pub use bases::TABLE_BUDGET;
 pub use challenge_polynomial::{b_poly, b_poly_coefficients};
 pub use commitment::Commitment;
 pub use error::OpeningError;

@@ -57,12 +57,16 @@ impl<C: KimchiCurve> Srs<C> {
             let (b_low, b_high) = b.split_at(half);
             let (g_low, g_high) = g.split_at(half);
             let [l_blinder, r_blinder] = [(); 2].map(|()| C::ScalarField::rand(rng));
-            let cross = |bases: &[Point<C>], a: &[C::ScalarField], b: &[C::ScalarField], r| {
-                mina_curves::msm(bases, a) + self.h() * r + u * inner_product(a, b)
+            let sum = |first: usize, a: &[C::ScalarField]| match &g {
+                Cow::Borrowed(_) => self.bases().msm_from(first, a),
+                Cow::Owned(folded) => mina_curves::msm(&folded[first..], a),
+            };
+            let cross = |first: usize, a: &[C::ScalarField], b: &[C::ScalarField], r| {
+                sum(first, a) + self.h() * r + u * inner_product(a, b)
             };
             let (l, r) = rayon::join(
-                || cross(g_low, a_high, b_low, l_blinder),
-                || cross(g_high, a_low, b_high, r_blinder),
+                || cross(0, a_high, b_low, l_blinder),
+                || cross(half, a_low, b_high, r_blinder),
             );
             let [l, r] = to_affine([l, r]);
 

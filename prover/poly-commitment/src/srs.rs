@@ -1,11 +1,7 @@
 //! The structured reference string and commitments under it.
 
 use core::{any::Any, fmt};
-use std::{
-    any::TypeId,
-    collections::BTreeMap,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
-};
+use std::{any::TypeId, sync::Arc};
 
 use ark_ec::{AffineRepr, CurveGroup};
 use ark_ff::AdditiveGroup;
@@ -16,8 +12,10 @@ use mina_poseidon::KimchiCurve;
 use rayon::prelude::*;
 
 use crate::{
+    bases::Bases,
     commitment::Commitment,
     lagrange::{self, LagrangeBasis},
+    once_map::OnceMap,
 };
 
 /// The largest SRS that [`Srs::new`] derives: 2^24 bases, a gibibyte.
@@ -28,11 +26,14 @@ const DERIVATION_BATCH: usize = 1 << 11;
 
 /// The bases `G₀ … Gₙ₋₁` of coefficients and the base `H` of blinders.
 ///
+/// Bases that many sums were over, of coefficients or of evaluations, get tables of multiples, which take
+/// at most [`TABLE_BUDGET`](crate::TABLE_BUDGET) in a process.
+///
 /// Nobody knows a relation between them: `Gᵢ` is the group map of
 /// `Blake2b-512(i as 4 big-endian bytes)`, and `H` that of `Blake2b-512("srs_misc" ‖ 0⁴)`. A smaller
 /// SRS is a prefix of a larger one. Source: o1-labs/proof-systems `poly-commitment/src/ipa.rs`.
 pub struct Srs<C: KimchiCurve> {
-    g: Vec<Point<C>>,
+    g: Bases<C>,
     h: Point<C>,
     lagrange: OnceMap<usize, Arc<LagrangeBasis<C>>>,
 }
@@ -49,14 +50,15 @@ impl<C: KimchiCurve> Srs<C> {
             .into_par_iter()
             .map(|i| seed_to_field(&Blake2b512::digest(i.to_be_bytes())))
             .collect();
-        let g = seeds
+        let g: Vec<Point<C>> = seeds
             .par_chunks(DERIVATION_BATCH)
             .flat_map_iter(|seeds| C::group_map().to_group_many(seeds))
             .map(|(x, y)| Point::<C>::new_unchecked(x, y))
             .collect();
         let misc = Blake2b512::new_with_prefix(b"srs_misc").chain_update(0u32.to_be_bytes());
         let (x, y) = C::group_map().to_group(seed_to_field(&misc.finalize()));
-        Self { g, h: Point::<C>::new_unchecked(x, y), lagrange: OnceMap::default() }
+        let h = Point::<C>::new_unchecked(x, y);
+        Self { g: Bases::new(g), h, lagrange: OnceMap::default() }
     }
 
     /// The SRS of this size that all of the process shares, derived at the first call.
@@ -78,6 +80,11 @@ impl<C: KimchiCurve> Srs<C> {
 
     /// The bases of coefficients.
     pub fn g(&self) -> &[Point<C>] {
+        self.g.points()
+    }
+
+    /// The bases of coefficients, for sums.
+    pub(crate) fn bases(&self) -> &Bases<C> {
         &self.g
     }
 
@@ -88,12 +95,12 @@ impl<C: KimchiCurve> Srs<C> {
 
     /// The number of coefficient bases, a power of two.
     pub fn size(&self) -> usize {
-        self.g.len()
+        self.g().len()
     }
 
     /// Rounds of the inner-product argument: `log₂` of the size.
     pub fn rounds(&self) -> usize {
-        self.g.len().trailing_zeros() as usize
+        self.g().len().trailing_zeros() as usize
     }
 
     /// Commitments to the Lagrange polynomials of the domain of `domain_size`-th roots of unity:
@@ -120,7 +127,7 @@ impl<C: KimchiCurve> Srs<C> {
 
     fn lagrange(&self, domain_size: usize) -> Arc<LagrangeBasis<C>> {
         assert_domain(domain_size);
-        self.lagrange.get_or_init(domain_size, || Arc::new(lagrange::basis(&self.g, domain_size)))
+        self.lagrange.get_or_init(domain_size, || Arc::new(lagrange::basis(self.g(), domain_size)))
     }
 
     /// Commits to a polynomial by its coefficients, lowest first, without blinding: a chunk per
@@ -128,7 +135,7 @@ impl<C: KimchiCurve> Srs<C> {
     /// never none.
     pub fn commit(&self, coefficients: &[C::ScalarField], num_chunks: usize) -> Commitment<C> {
         let chunks: Vec<&[C::ScalarField]> = coefficients.chunks(self.size()).collect();
-        let mut sums = mina_curves::msm_many(&self.g, &chunks);
+        let mut sums = self.g.msm_many(&chunks);
         sums.resize(sums.len().max(num_chunks).max(1), ProjectivePoint::<C>::default());
         Commitment::new(ProjectivePoint::<C>::normalize_batch(&sums))
     }
@@ -163,7 +170,7 @@ impl<C: KimchiCurve> Srs<C> {
         }
         let basis = self.lagrange(domain_size);
         let sums: Vec<ProjectivePoint<C>> =
-            basis.chunks().iter().map(|bases| mina_curves::msm(bases, evals)).collect();
+            basis.chunks().iter().map(|bases| bases.msm(evals)).collect();
         Commitment::new(ProjectivePoint::<C>::normalize_batch(&sums))
     }
 
@@ -186,8 +193,7 @@ impl<C: KimchiCurve> Srs<C> {
             assert!(evals.len() <= domain_size, "{} values on {domain_size} points", evals.len());
         }
         let basis = self.lagrange(domain_size);
-        let bases = basis.chunks().first().map_or(&[][..], Vec::as_slice);
-        let sums = mina_curves::msm_many(bases, columns);
+        let sums = basis.chunks().first().map_or(Vec::new(), |bases| bases.msm_many(columns));
         ProjectivePoint::<C>::normalize_batch(&sums).into_iter().map(Commitment::single).collect()
     }
 
@@ -228,48 +234,6 @@ fn seed_to_field<F: PastaField>(digest: &[u8]) -> F {
         [a << 8 | low, b << 8 | a >> 56, c << 8 | b >> 56, d << 8 | c >> 56]
     });
     F::from_limbs(value).expect("248 bits are below the modulus")
-}
-
-/// A map whose values are computed once each, also when many threads ask at the same time.
-pub(crate) struct OnceMap<K, V>(Mutex<BTreeMap<K, Arc<OnceLock<V>>>>);
-
-impl<K, V> Default for OnceMap<K, V> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl<K, V> OnceMap<K, V> {
-    pub(crate) const fn new() -> Self {
-        Self(Mutex::new(BTreeMap::new()))
-    }
-}
-
-impl<K: Ord, V: Clone + Send + Sync> OnceMap<K, V> {
-    pub(crate) fn get_or_init(&self, key: K, init: impl FnOnce() -> V + Send) -> V {
-        // The map is consistent at any time a thread could panic, so a poisoned lock is usable.
-        let cell = Arc::clone(
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default(),
-        );
-        cell.get_or_init(|| isolated(init)).clone()
-    }
-}
-
-/// Runs `work` in a thread pool of its own, waiting without stealing other work.
-///
-/// A worker of the shared pool that waited inside a `OnceLock` could steal a task that asks for the
-/// same value, or all workers could wait for a value whose computation needs one of them: both would
-/// hang for ever.
-fn isolated<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-    let in_own_pool = || match rayon::ThreadPoolBuilder::new().build() {
-        Ok(pool) => pool.install(work),
-        // No threads to be had: the current pool is better than none.
-        Err(_) => work(),
-    };
-    std::thread::scope(|scope| match scope.spawn(in_own_pool).join() {
-        Ok(value) => value,
-        Err(panic) => std::panic::resume_unwind(panic),
-    })
 }
 
 #[cfg(test)]
@@ -377,6 +341,6 @@ mod tests {
         let srs = Srs::<VestaConfig>::new(4);
         let commitment = srs.commit_evaluations(4096, &[F::ONE, F::from(2u64)]);
         assert_eq!(commitment.len(), 1024);
-        assert!(srs.lagrange.0.lock().unwrap().is_empty());
+        assert!(srs.lagrange.is_empty());
     }
 }

@@ -33,9 +33,9 @@ pub(crate) trait Source: Sync {
     /// Coordinates of point `i`.
     fn get(&self, i: usize) -> (&Raw, &Raw);
 
-    /// Says that points `i` and `i + 1` are needed soon.
+    /// Says that point `i` is needed soon.
     #[inline(always)]
-    fn prefetch_pair(&self, _i: usize) {}
+    fn prefetch(&self, _i: usize) {}
 }
 
 impl Source for [RawPoint] {
@@ -125,7 +125,10 @@ fn sum_in_pairs<C: PastaCurve, L: Lanes<C::BaseField>, S: Source + ?Sized>(
     let mut points = vec![RawPoint { x: [0; 4], y: [0; 4] }; pairs.keys.len()];
     let mut stash = Vec::with_capacity(pairs.left.len().div_ceil(LANES) + 1);
     let products = collect::<C, L, S>(source, &pairs, &mut stash);
-    for (from, to) in &pairs.moves {
+    for (i, (from, to)) in pairs.moves.iter().enumerate() {
+        if let Some((next, _)) = pairs.moves.get(i + PREFETCH * LANES) {
+            source.prefetch(*next as usize);
+        }
         let (x, y) = source.get(*from as usize);
         points[*to as usize] = RawPoint { x: *x, y: *y };
     }
@@ -234,7 +237,8 @@ const PREFETCH: usize = 4;
 fn prefetch_chunk<S: Source + ?Sized>(source: &S, left: &[u32], chunk: usize) {
     if let Some(start) = chunk.checked_mul(LANES).filter(|start| *start < left.len()) {
         for left in left[start..].iter().take(LANES) {
-            source.prefetch_pair(*left as usize);
+            source.prefetch(*left as usize);
+            source.prefetch(*left as usize + 1);
         }
     }
 }

@@ -5,11 +5,18 @@ use core::marker::PhantomData;
 
 use ark_ff::BigInteger256;
 
-use super::groups::{RawPoint, Source, Sums};
+use super::{
+    groups::{RawPoint, Source, Sums},
+    windows::Multiples,
+};
 use crate::{
     curves::{PastaCurve, Point},
     lanes::{Kernel, LANES, Lanes, Raw, prefetch},
+    multiples::Block,
 };
+
+/// Low bits of an entry and of a key that say how the point is turned.
+pub(crate) const TURNS: u32 = 2;
 
 /// Which point of which base: `index·4 + endomorphism·2 + negated`.
 #[derive(Clone, Copy, Debug)]
@@ -17,7 +24,17 @@ pub(crate) struct Entry(pub(crate) u32);
 
 impl Entry {
     pub(crate) fn new(base: usize, endomorphism: usize, negative: bool) -> Self {
-        Self((base as u32) << 2 | (endomorphism as u32) << 1 | u32::from(negative))
+        Self((base as u32) << TURNS | (endomorphism as u32) << 1 | u32::from(negative))
+    }
+
+    /// The index of the base.
+    pub(crate) fn base(self) -> u32 {
+        self.0 >> TURNS
+    }
+
+    /// `endomorphism·2 + negated`.
+    pub(crate) fn turn(self) -> u32 {
+        self.0 & ((1 << TURNS) - 1)
     }
 }
 
@@ -35,10 +52,8 @@ impl Source for Picked<'_> {
     }
 
     #[inline(always)]
-    fn prefetch_pair(&self, i: usize) {
-        for i in [i, i + 1] {
-            prefetch(&self.points[self.order[i] as usize]);
-        }
+    fn prefetch(&self, i: usize) {
+        prefetch(&self.points[self.order[i] as usize]);
     }
 }
 
@@ -102,6 +117,40 @@ impl<C: PastaCurve> Kernel<C::BaseField> for Convert<'_, C> {
             }
         }
         out
+    }
+}
+
+/// The kernel that lists multiples of points: the points, then each multiple of all. `None` if an ordinate
+/// is 0, which no point of the curve has.
+pub(crate) struct Doubled<'a, C: PastaCurve, I> {
+    pub(crate) points: &'a [RawPoint],
+    /// Which points are infinity. Their multiples can be anything.
+    pub(crate) infinite: I,
+    pub(crate) multiples: Multiples,
+    /// A point that is doubled in their place.
+    pub(crate) generator: Point<C>,
+}
+
+impl<C: PastaCurve, I: Fn(usize) -> bool> Kernel<C::BaseField> for Doubled<'_, C, I> {
+    type Output = Option<Vec<RawPoint>>;
+
+    #[inline(always)]
+    fn run<L: Lanes<C::BaseField>>(self) -> Option<Vec<RawPoint>> {
+        let len = self.points.len();
+        let stand_in = (L::to_raw(self.generator.x), L::to_raw(self.generator.y));
+        let mut out = Vec::with_capacity(len * self.multiples.count as usize);
+        out.extend_from_slice(self.points);
+        let mut block = Block::<L>::gather(len, |i| match (self.infinite)(i) {
+            true => (&stand_in.0, &stand_in.1),
+            false => (&self.points[i].x, &self.points[i].y),
+        });
+        for _ in 1..self.multiples.count {
+            for _ in 0..self.multiples.step {
+                block = block.double::<C>()?;
+            }
+            block.scatter(len, |_, point| out.push(point));
+        }
+        Some(out)
     }
 }
 

@@ -16,6 +16,13 @@ fn compare<C: PastaCurve>(bases: &[Point<C>], scalars: &[C::ScalarField]) {
     let expected = ProjectivePoint::<C>::msm_unchecked(bases, scalars);
     for backend in BACKENDS {
         assert_eq!(msm_with(backend, bases, scalars), expected, "{backend:?}");
+        if bases.len() <= 600 {
+            let fixed = FixedBases::with_backend(backend, bases);
+            for count in [2, 8, 13] {
+                let fixed = fixed.with_multiples(count).unwrap();
+                assert_eq!(fixed.msm(scalars), expected, "{backend:?}, {fixed:?}");
+            }
+        }
     }
 }
 
@@ -132,6 +139,109 @@ fn crowded_buckets() {
     compare::<VestaConfig>(&bases, &ones);
     let constant = vec![crate::Fp::rand(&mut rng); n];
     compare::<VestaConfig>(&bases, &constant);
+}
+
+/// All numbers of multiples, bases at infinity among others, parts of the bases, and scalars at the
+/// borders of pieces and of the group's order.
+fn multiples<C: PastaCurve>() {
+    let mut rng = ChaCha20Rng::seed_from_u64(6);
+    let n = 150;
+    let mut bases = points::<C>(&mut rng, n);
+    for i in [0, 7, 64, n - 1] {
+        bases[i] = Point::<C>::zero();
+    }
+    // Buckets in which a base meets a multiple of another, or its opposite.
+    let two = C::ScalarField::from(2u64);
+    for (i, power) in [(20, 8u64), (21, 16), (22, 64)] {
+        bases[i] = (bases[10] * two.pow([power])).into_affine();
+        bases[i + 10] = -bases[i];
+    }
+    let mut scalars: Vec<_> = (0..n).map(|_| C::ScalarField::rand(&mut rng)).collect();
+    let half = two.inverse().unwrap();
+    for (i, scalar) in [half, -half, -C::ScalarField::ONE, C::ENDO_SCALAR, -two].iter().enumerate()
+    {
+        scalars[1 + i] = *scalar;
+        scalars[70 + i] = *scalar - C::ScalarField::ONE;
+    }
+    let equal = vec![scalars[100]; n];
+    let bits: Vec<_> = (0..n as u64).map(|i| two.pow([i]) - C::ScalarField::from(i % 2)).collect();
+    for backend in BACKENDS {
+        let plain = FixedBases::with_backend(backend, &bases);
+        assert_eq!((plain.multiples(), plain.bytes()), (1, 64 * n));
+        for count in 1..=16 {
+            let fixed = plain.with_multiples(count).unwrap();
+            assert!(fixed.multiples() <= count && 2 * fixed.multiples() > count);
+            assert_eq!((fixed.len(), fixed.bytes()), (n, 64 * n * fixed.multiples() as usize));
+            for scalars in [&scalars, &equal, &bits] {
+                for (first, len) in [(0, n), (0, 40), (0, 0), (75, 75), (60, 20), (5, 1)] {
+                    let scalars = &scalars[..len];
+                    let expected =
+                        ProjectivePoint::<C>::msm_unchecked(&bases[first..first + len], scalars);
+                    let sum = fixed.msm_from(first, scalars);
+                    assert_eq!(sum, expected, "{backend:?}, {fixed:?}, {len} from {first}");
+                }
+            }
+            // More scalars than bases, and none.
+            assert_eq!(fixed.msm_from(100, &scalars), plain.msm_from(100, &scalars[..50]));
+            assert_eq!(fixed.msm_from(n + 1, &scalars), ProjectivePoint::<C>::ZERO);
+            let many = fixed.msm_many(&[&scalars, &equal[..3]]);
+            assert_eq!(many, [plain.msm(&scalars), plain.msm(&equal[..3])]);
+        }
+    }
+}
+
+#[test]
+fn all_numbers_of_multiples() {
+    multiples::<PallasConfig>();
+    multiples::<VestaConfig>();
+}
+
+/// A point of order two, which the curve does not have.
+#[test]
+fn bases_off_the_curve_get_no_multiples() {
+    let good = points::<VestaConfig>(&mut ChaCha20Rng::seed_from_u64(7), 1)[0];
+    let bad = Point::<VestaConfig>::new_unchecked(good.x, crate::Fq::ZERO);
+    for backend in BACKENDS {
+        assert!(FixedBases::with_backend(backend, &[good, bad]).with_multiples(2).is_none());
+        assert!(FixedBases::with_backend(backend, &[good]).with_multiples(2).is_some());
+    }
+}
+
+/// Sums that make a table worth its time, what fits a budget, and what a table saves.
+#[test]
+fn multiples_that_pay() {
+    type Bases = FixedBases<VestaConfig>;
+    assert_eq!(Bases::best_multiples(1 << 16, 0), 1);
+    assert_eq!(Bases::best_multiples(0, 1 << 30), 1);
+    for log in 8..=20 {
+        let len = 1 << log;
+        let best = Bases::best_multiples(len, usize::MAX);
+        let expected = match log {
+            ..=13 => 8..=16,
+            14 => 4..=6,
+            15 => 2..=3,
+            _ => 1..=1,
+        };
+        assert!(expected.contains(&best), "{best} of 2^{log}");
+        let fewer = Bases::best_multiples(len, 2 * 64 * len);
+        assert!(fewer == best || (2..=3).contains(&fewer), "{fewer} of 2^{log}");
+    }
+    let mut rng = ChaCha20Rng::seed_from_u64(8);
+    let fixed = Bases::new(&points(&mut rng, 64));
+    let scalars: Vec<_> = (0..64).map(|_| crate::Fp::rand(&mut rng)).collect();
+    let ones = vec![crate::Fp::ONE; 64];
+    let sums_until_worth = |scalars: &[crate::Fp]| {
+        let fixed = Bases::new(&points(&mut ChaCha20Rng::seed_from_u64(8), 64));
+        (0..10_000).find(|_| {
+            let worth = fixed.worth(8);
+            let _ = fixed.msm(scalars);
+            worth
+        })
+    };
+    assert!(!fixed.worth(8) && fixed.worth(1));
+    let (random, small) = (sums_until_worth(&scalars), sums_until_worth(&ones));
+    assert!(random.is_some_and(|sums| sums > 10), "{random:?}");
+    assert!(small.is_none_or(|sums| sums > 10 * random.unwrap()), "{small:?} against {random:?}");
 }
 
 proptest! {
