@@ -291,7 +291,7 @@ fn check_accumulators(
         }
         sum += state.wrap_messages.challenge_polynomial_commitment * weight;
     }
-    match mina_curves::msm(srs.g(), &scalars).into_affine() == sum.into_affine() {
+    match srs.commit(&scalars, 1).chunks == [sum.into_affine()] {
         true => Ok(()),
         false => Err(VerifyError::Accumulator),
     }
