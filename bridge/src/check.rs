@@ -25,6 +25,7 @@ use mina_ledger::{
 
 use crate::{
     client::L1Zkapp,
+    inbox::{Blocked, CommitInbox},
     settler::CertifiedBatch,
     view::{Message, behind, unpack_progress},
 };
@@ -208,6 +209,9 @@ impl Checker {
         for inbox in [update.written(Field::Inbox), Some(statement.target.inbox)] {
             deposits(standing, inbox.ok_or(differs("the inbox"))?, action_state)?;
         }
+        let messages = standing.inbox.as_deref().map_or(&[][..], Vec::as_slice);
+        let quota = self.parameters.message_quota;
+        let inbox = CommitInbox::new(messages, statement, action_state, quota)?;
         let owed = outbox.iter().fold(statement.source.outbox, |state, one| one.append_to(state));
         let written = update.written(Field::Outbox).ok_or(differs("the outbox"))?;
         if owed != statement.target.outbox || written != owed {
@@ -220,6 +224,8 @@ impl Checker {
             configuration: self.configuration,
             progress,
             action_state,
+            earliest: inbox.waiting.earliest,
+            is_full: inbox.is_full,
             // The update does not say these: its proof shows them.
             sequencer: Sequencer { key: PublicKey::EMPTY },
             order: Signature::DUMMY,
@@ -344,6 +350,15 @@ impl Checker {
 /// The fields of the contract, by their names.
 const FIELDS: [&str; 8] =
     ["root", "inbox", "outbox", "payout", "configuration", "status", "progress", "data"];
+
+impl From<Blocked> for Refusal {
+    fn from(blocked: Blocked) -> Self {
+        match blocked {
+            Blocked::Overdue { timeout, last_slot } => Self::Overdue { timeout, last_slot },
+            Blocked::Unknown | Blocked::Unopened => Self::NotReady { reason: blocked.to_string() },
+        }
+    }
+}
 
 /// What is consumed is a prefix of the inbox, and so is the action state, no shorter one.
 fn deposits(standing: &Standing, consumed: Fp, action_state: Fp) -> Result<(), Refusal> {

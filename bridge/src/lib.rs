@@ -14,6 +14,7 @@ mod client;
 mod command;
 mod deploy;
 mod deposit;
+mod inbox;
 mod pool;
 mod prover;
 mod settler;

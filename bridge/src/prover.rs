@@ -9,7 +9,7 @@ use std::sync::Arc;
 use mina_curves::Fp;
 use mina_ledger::{
     rollup::{
-        Commit, Committee, Configuration, Deposit, Hashed, Payout, RollupAccount,
+        Commit, Committee, Configuration, Deposit, DepositAction, Hashed, Payout, RollupAccount,
         SettlementParameters,
     },
     types::{AccountUpdate, CallForest, PublicKey, Signature, VerificationKey},
@@ -18,29 +18,16 @@ use pickles::{KeyCache, ProvedStatement};
 use rand::rngs::OsRng;
 use zeko_circuits::{
     contract::{Contract, ContractError, ContractKeys},
-    fold::{FoldError, FoldProgram, MAX_ACTIONS},
+    fold::{CertifiedInbox, FoldError, FoldProgram},
 };
 
 use self::{
     line::{Line, Priority},
     unproved::Unproved,
 };
+pub use zeko_circuits::fold::FoldSizes;
+
 use crate::check::Checker;
-
-/// Sizes of the fold program. The contract's verification key depends on them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FoldSizes {
-    /// Actions of a proof.
-    pub actions: usize,
-    /// Places in the committee.
-    pub members: usize,
-}
-
-impl Default for FoldSizes {
-    fn default() -> Self {
-        Self { actions: MAX_ACTIONS, members: Committee::MAX_MEMBERS }
-    }
-}
 
 /// Why there is no proof.
 #[derive(Debug, thiserror::Error)]
@@ -90,7 +77,8 @@ impl ContractProver {
         sizes: FoldSizes,
         cache: Option<KeyCache>,
     ) -> Result<Self, ProverError> {
-        let folds = FoldProgram::compile(sizes.actions, sizes.members, cache.clone())?;
+        let quota = parameters.message_quota as usize;
+        let folds = FoldProgram::compile(sizes, quota, cache.clone())?;
         let keys = ContractKeys { batch, fold: folds.program().verification_key().clone() };
         let contract = Contract::compile(parameters, &keys, cache)?;
         Ok(Self::of(Programs::Compiled { contract: contract.into(), folds: folds.into() }))
@@ -159,7 +147,8 @@ impl ContractProver {
     }
 
     /// The update that settles a batch: `certificate` has the committee's signatures in its order, and
-    /// `waiting` the hashes of the messages between the batch's inbox and the commit's action state.
+    /// `messages` the hashes of those that the batch has consumed, and the deposits behind them, up to
+    /// the commit's action state.
     ///
     /// # Errors
     /// [`ProverError`].
@@ -169,7 +158,7 @@ impl ContractProver {
         commit: Commit,
         batch: ProvedStatement,
         certificate: (Committee, Vec<Option<Signature>>),
-        waiting: Vec<Fp>,
+        messages: (Vec<Fp>, Vec<DepositAction>),
     ) -> Result<AccountUpdate, ProverError> {
         self.run("commit", Priority::Settlement, move |programs| {
             let (contract, folds) = match programs {
@@ -177,11 +166,13 @@ impl ContractProver {
                 Programs::Unproved(unproved) => return Ok(unproved.commit(account, &commit)?),
             };
             let (committee, signatures) = certificate;
-            let inbox = (commit.batch.target.inbox, commit.action_state);
-            let fold = folds.fold(inbox.0, &waiting, &mut OsRng)?;
+            let (consumed, deposits) = messages;
+            let inbox = commit.batch.target.inbox;
+            let (waiting, proof) = folds.waiting(inbox, &deposits, &mut OsRng)?;
+            let inbox = CertifiedInbox { before: commit.batch.source.inbox, consumed, waiting };
             let attestation = commit.attestation.digest();
             let certified =
-                folds.attest(&committee, &signatures, attestation, inbox, fold, &mut OsRng)?;
+                folds.attest(&committee, &signatures, attestation, &inbox, proof, &mut OsRng)?;
             Ok(contract.commit(account, &commit, [batch, certified], &mut OsRng)?)
         })
         .await

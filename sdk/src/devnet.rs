@@ -114,6 +114,7 @@ impl DevnetSettlement {
             accounts: 9,
             payments: 3,
             fold_actions: 16,
+            fold_deposits: 16,
             committee: VALIDATORS as usize,
             ..SettlementSettings::default()
         };

@@ -149,12 +149,14 @@ impl Builder {
 
     /// Messages of the L1 that the next block is to begin with.
     fn next_messages(&self) -> Vec<Message> {
-        let room = self.engine.message_room();
-        let Some(bridge) = self.shared.bridge().filter(|_| room > 0) else {
+        let quota = self.engine.message_quota();
+        let Some(bridge) = self.shared.bridge().filter(|_| quota > 0) else {
             return Vec::new();
         };
-        let messages = bridge.messages(consumed_inbox(&self.shared), room);
-        messages.into_iter().take(room).collect()
+        let mut messages = bridge.messages(consumed_inbox(&self.shared), quota);
+        messages.truncate(quota);
+        messages.truncate(self.engine.message_room(&messages));
+        messages
     }
 
     /// Consumes messages at the beginning of the block that has just been opened.

@@ -192,13 +192,22 @@ impl Engine {
         Ok(())
     }
 
-    /// How many messages the batch may still consume: one at least if it has nothing yet.
-    pub(crate) fn message_room(&self) -> usize {
-        let batch = &self.tip.batch;
+    /// How many messages the batch may still consume.
+    pub(crate) fn message_quota(&self) -> usize {
         let quota = self.shared.config.genesis.message_quota;
-        let left = u64::from(quota).saturating_sub(batch.messages);
-        let room = messages_that_fit(&batch.work, &self.shared.proving(), left);
-        room.max(u64::from(self.is_empty()).min(left)) as usize
+        u64::from(quota).saturating_sub(self.tip.batch.messages) as usize
+    }
+
+    /// How many of the messages that come next, as many as the quota has left at most, the open block
+    /// consumes: those that can be proved in time with the batch, one at least if it has nothing yet,
+    /// and those up to the last that is past its timeout, or that nobody has opened. A batch without a
+    /// full quota that leaves one of these out may have no commit that the L1 takes.
+    pub(crate) fn message_room(&self, messages: &[Message]) -> usize {
+        let left = messages.len() as u64;
+        let room = messages_that_fit(&self.tip.batch.work, &self.shared.proving(), left);
+        let room = room.max(u64::from(self.is_empty()).min(left)) as usize;
+        let slot = self.open.as_ref().map_or(Slot::ZERO, |open| open.opening.slot);
+        room.max(overdue(messages, slot))
     }
 
     /// Consumes messages of the L1 at the beginning of the open block.
@@ -505,6 +514,15 @@ fn messages_that_fit(work: &Work, proving: &ProvingConfig, most: u64) -> u64 {
         }
     }
     fitting
+}
+
+/// How many messages there are up to the last that is past its timeout in a slot, or not opened.
+fn overdue(messages: &[Message], slot: Slot) -> usize {
+    let is_overdue = |message: &Message| match message {
+        Message::Deposit(deposit) => deposit.timeout < slot,
+        Message::Unopened(_) => true,
+    };
+    messages.iter().rposition(is_overdue).map_or(0, |last| last + 1)
 }
 
 /// Whether a batch in which something happens has to be closed with the block at `height`: because it

@@ -13,7 +13,8 @@ use mina_ledger::{
     rollup::{
         Attestation, ChainId, Commit, CommitOrder, Committee, CommitteeMember, Configuration,
         ContractState, DeployFunds, Deposit, DepositAction, Field, Hashed, OutboxEntry, Payout,
-        Sequencer, SettlementParameters, SignedStatement, bridge_public_key, deploy_updates,
+        Sequencer, SettlementParameters, SignedStatement, Waiting, bridge_public_key,
+        deploy_updates,
     },
     signature::sign_zkapp_command,
     types::{
@@ -29,7 +30,7 @@ use serde_json::{Value, json};
 use zeko_bridge::{CertifiedBatch, ContractRule, Standing};
 use zeko_circuits::{
     contract::{Contract, ContractKeys},
-    fold::{FoldError, FoldProgram},
+    fold::{CertifiedInbox, FoldError, FoldProgram, FoldSizes},
 };
 use zeko_tests::o1js;
 
@@ -41,6 +42,9 @@ const MINA: u64 = 1_000_000_000;
 
 /// What the accounts of the L2's genesis hold: see [`Layer2::new`].
 const VAULT: Amount = Amount::new(20 * MINA);
+
+/// The most messages of a batch.
+const QUOTA: u32 = 4;
 
 /// What creating an account costs on a `LocalBlockchain`.
 const CREATION_FEE: Amount = Amount::new(MINA);
@@ -134,7 +138,8 @@ impl Rollup {
     fn compile() -> Self {
         let account = user(1);
         let layer2 = Layer2::new(account);
-        let folds = FoldProgram::compile(4, 4, None).unwrap();
+        let sizes = FoldSizes { actions: 4, waiting: 2, members: 4 };
+        let folds = FoldProgram::compile(sizes, QUOTA as usize, None).unwrap();
         let keys = ContractKeys {
             batch: layer2.program.program.verification_key().clone(),
             fold: folds.program().verification_key().clone(),
@@ -146,6 +151,7 @@ impl Rollup {
             minimum_deposit: MINA.into(),
             deposit_timeout: SlotSpan::new(40),
             window: SlotSpan::new(20),
+            message_quota: QUOTA,
         };
         let contract = Contract::compile(parameters, &keys, None).unwrap();
         let validators: Vec<_> = (10..14).map(secret).collect();
@@ -258,7 +264,7 @@ fn deposits_to() -> [Deposit; 3] {
 fn deposit_commit_and_payout() {
     let mut rollup = Rollup::compile();
     let (_, rows) = rollup.contract.program().rows();
-    assert_eq!(rows, [("deposit", 1072), ("commit", 24393), ("payout", 15471)]);
+    assert_eq!(rows, [("deposit", 1072), ("commit", 24413), ("payout", 15471)]);
     rollup.deploy();
     let messages = deposits(&mut rollup);
     let entries = commits(&mut rollup, &messages);
@@ -325,10 +331,12 @@ fn commits(rollup: &mut Rollup, messages: &[DepositAction]) -> Vec<OutboxEntry> 
         configuration: state.configuration,
         progress: state.progress,
         action_state: mina_ledger::hash::push_actions(target.inbox, inbox[2]),
+        earliest: messages[2].timeout,
+        is_full: false,
         sequencer: Sequencer { key: user(5) },
         order: order.sign(&secret(5)).unwrap(),
     };
-    let forest = prove_commit(rollup, &commit, &proof, &inbox[2..]);
+    let forest = prove_commit(rollup, &commit, &proof, messages);
     rollup.layer1.slot = 15;
     binds_every_field(&forest, 0);
     let signatures = rollup.signatures(&attestation);
@@ -363,26 +371,32 @@ fn commits(rollup: &mut Rollup, messages: &[DepositAction]) -> Vec<OutboxEntry> 
     entries
 }
 
-/// The update of a commit: three of four validators have signed.
+/// The update of a commit of a batch that has consumed two of the messages: three of four validators
+/// have signed.
 fn prove_commit(
     rollup: &Rollup,
     commit: &Commit,
     batch: &ProvedStatement,
-    waiting: &[Fp],
+    messages: &[DepositAction],
 ) -> CallForest {
     let signatures = rollup.signatures(&commit.attestation);
-    let consumed = commit.batch.target.inbox;
-    let fold = rollup.fold(consumed, waiting);
-    let attestation = commit.attestation.digest();
-    let inbox = (consumed, commit.action_state);
-    let committee = &rollup.committee;
-    // A fold of something else is none of this inbox.
-    let other = (commit.action_state, consumed);
-    let wrong =
-        rollup.folds.attest(committee, &signatures, attestation, other, fold.clone(), &mut OsRng);
-    assert!(matches!(wrong, Err(FoldError::Statement)));
-    let certificate =
-        rollup.folds.attest(committee, &signatures, attestation, inbox, fold, &mut OsRng).unwrap();
+    let (inbox, attestation) = (commit.batch.target.inbox, commit.attestation.digest());
+    let (consumed, deposits) = messages.split_at(2);
+    let (waiting, proof) = rollup.folds.waiting(inbox, deposits, &mut OsRng).unwrap();
+    let consumed = consumed.iter().map(DepositAction::action_hash).collect();
+    let inbox = CertifiedInbox { before: commit.batch.source.inbox, consumed, waiting };
+    let attest = |inbox: &CertifiedInbox, proof: &Option<ProvedStatement>| {
+        let (committee, proof) = (&rollup.committee, proof.clone());
+        rollup.folds.attest(committee, &signatures, attestation, inbox, proof, &mut OsRng)
+    };
+    // A proof of something else, or none, says nothing of this inbox.
+    let mut later = inbox.clone();
+    later.waiting.earliest = Slot::MAX;
+    let none = CertifiedInbox { waiting: Waiting::none(inbox.waiting.from), ..inbox.clone() };
+    for (inbox, proof) in [(&later, &proof), (&inbox, &None), (&none, &proof)] {
+        assert!(matches!(attest(inbox, proof), Err(FoldError::Statement)));
+    }
+    let certificate = attest(&inbox, &proof).unwrap();
     let proofs = [batch.clone(), certificate];
     let update = rollup.contract.commit(rollup.account, commit, proofs, &mut OsRng).unwrap();
     CallForest::flat([update])

@@ -98,6 +98,16 @@ pub enum Refusal {
         /// The one that the update names.
         got: u64,
     },
+    /// A deposit behind the batch should have been consumed.
+    #[error(
+        "a deposit that could be credited until slot {timeout} waits behind a batch that ends in slot {last_slot}"
+    )]
+    Overdue {
+        /// The last slot in which it could be credited.
+        timeout: Slot,
+        /// The batch's last slot.
+        last_slot: Slot,
+    },
     /// Nobody can tell now. Try again.
     #[error("not known now: {reason}")]
     NotReady {
@@ -122,6 +132,7 @@ impl Refusal {
             Self::Replayed { .. } => 1010,
             Self::UnknownBatch { .. } => 1011,
             Self::NotReady { .. } => 1012,
+            Self::Overdue { .. } => 1013,
         }
     }
 }

@@ -24,13 +24,20 @@ fn public(n: u64) -> PublicKey {
     key(n).to_public_key()
 }
 
-fn message(before: Fp, n: u64) -> Message {
-    let deposit = DepositAction {
+fn deposit(n: u64, timeout: u32) -> DepositAction {
+    DepositAction {
         recipient: public(n),
         amount: Amount::new(5),
-        timeout: Slot::new(70),
+        timeout: Slot::new(timeout),
         refund_to: public(n),
-    };
+    }
+}
+
+fn message(before: Fp, n: u64) -> Message {
+    message_of(before, deposit(n, 70))
+}
+
+fn message_of(before: Fp, deposit: DepositAction) -> Message {
     let action_hash = deposit.action_hash();
     let after = push_actions(before, action_hash);
     Message {
@@ -68,6 +75,7 @@ impl World {
             minimum_deposit: Amount::new(4),
             deposit_timeout: SlotSpan::new(40),
             window: SlotSpan::new(20),
+            message_quota: 2,
         };
         let member = |n| CommitteeMember { key: public(n), power: 1 };
         let committee = Committee::new((1..=4).map(member).collect()).unwrap();
@@ -127,8 +135,17 @@ impl World {
         let order = mina_ledger::rollup::CommitOrder { attestation: attestation.digest() };
         let order = order.sign(&key(5)).unwrap();
         let action_state = third.after;
-        let commit =
-            Commit { batch, attestation, configuration, progress, action_state, sequencer, order };
+        let commit = Commit {
+            batch,
+            attestation,
+            configuration,
+            progress,
+            action_state,
+            earliest: Slot::new(70),
+            is_full: false,
+            sequencer,
+            order,
+        };
         let paid = PayoutState { snapshot: paid, paid, parked: Fp::from(0u64) };
         let payout =
             Payout { before: paid, outbox: before, entries: entries().drain(..2).collect() };
@@ -166,8 +183,8 @@ impl World {
             key: None,
         };
         let committee = self.checker.committee.clone();
-        let update =
-            self.contract.commit(public(9), commit, batch, (committee, vec![]), vec![]).await;
+        let (certificate, none) = ((committee, vec![]), (vec![], vec![]));
+        let update = self.contract.commit(public(9), commit, batch, certificate, none).await;
         command(CallForest::flat([update.unwrap()]))
     }
 
@@ -377,6 +394,37 @@ async fn unknown_deposits_are_refused() {
     world.standing.contract.action_states = [all[1].after; 5];
     let exact = Commit { action_state: all[1].after, ..world.commit };
     assert_eq!(world.code(&world.proved_commit(exact).await), 0);
+}
+
+/// A deposit waits that should have been consumed: the third, behind the batch that ends in slot 32.
+#[tokio::test]
+async fn overdue_deposits_are_refused() {
+    let mut world = World::new();
+    let commit = world.commit().await;
+    let all = world.standing.inbox.clone().unwrap();
+    for (timeout, code) in [(31, 1013), (32, 0), (33, 0)] {
+        let mut late = Vec::clone(&all);
+        let third = deposit(22, timeout);
+        late[2] = message_of(all[1].after, third);
+        world.standing.contract.action_states = [late[2].after; 5];
+        world.standing.inbox = Some(Arc::new(late.clone()));
+        let named = Commit { action_state: late[2].after, ..world.commit };
+        assert_eq!(world.code(&world.proved_commit(named).await), code, "{timeout}");
+        // With the state behind the batch itself, it is not behind the commit.
+        world.standing.contract.action_states[4] = late[1].after;
+        let earlier = Commit { action_state: late[1].after, ..world.commit };
+        assert_eq!(world.code(&world.proved_commit(earlier).await), 0, "{timeout}");
+        // The one message of the batch is a full quota.
+        world.checker.parameters.message_quota = 1;
+        assert_eq!(world.code(&world.proved_commit(named).await), 0, "{timeout}");
+        world.checker.parameters.message_quota = 2;
+    }
+    // What nobody has opened: who knows.
+    let mut unopened = Vec::clone(&all);
+    unopened[2].deposit = None;
+    world.standing.contract.action_states = [all[2].after; 5];
+    world.standing.inbox = Some(Arc::new(unopened));
+    assert_eq!(world.code(&commit), 1012);
 }
 
 #[tokio::test]

@@ -453,6 +453,7 @@ impl Run {
             if let Err(reason) = self.payout(observed) {
                 self.reasons.push(reason);
             }
+            self.reasons.extend(self.blocked(observed));
             let situation = self.situation(observed);
             self.reasons.extend(situation.reasons());
             let sent = match situation.next_action() {

@@ -3,17 +3,20 @@
 //! | rule | shows | rests on |
 //! |---|---|---|
 //! | [`FoldRule`] | [`Fold`]: an action state leads on to another | one of these, if there are more actions than fit |
-//! | [`AttestRule`] | [`Certified`](mina_ledger::rollup::Certified): a committee has signed an attestation, and the inbox behind it leads on to an action state | a fold, unless the two are the same |
+//! | [`WaitingRule`] | [`Waiting`]: an inbox leads on to another by deposits with a known earliest timeout | one of these, if there are more deposits than fit |
+//! | [`AttestRule`] | [`Certified`](mina_ledger::rollup::Certified): a committee has signed an attestation, what waits behind it, and whether its batch has consumed a full quota | what waits, unless nothing does |
 //!
-//! Inbox and outbox are action states alike, so one rule folds both. It has a key of its own, for the
-//! statement of a contract's proof is an account update and nothing else.
+//! The program has a key of its own, for the statement of a contract's proof is an account update and
+//! nothing else. An outbox is folded without being opened; of the inbox, a commit has to know the
+//! timeouts.
 
 mod actions;
 mod attest;
+mod waiting;
 
 use mina_curves::Fp;
 use mina_ledger::{
-    rollup::{Committee, Fold, Hashed},
+    rollup::{Committee, DepositAction, Fold, Hashed, Waiting, is_full_quota},
     types::{Signature, TypeError},
 };
 use pickles::{
@@ -23,9 +26,46 @@ use rand::{CryptoRng, RngCore};
 
 pub use actions::{FoldInput, FoldRule, FoldVar};
 pub use attest::{AttestInput, AttestRule, CertifiedVar};
+pub use waiting::{WaitingInput, WaitingRule, WaitingVar};
 
-/// Actions that a proof of the fold rule has room for within 2^14 rows.
-pub const MAX_ACTIONS: usize = 256;
+/// The most messages that a batch may consume at most.
+pub const MAX_QUOTA: usize = 256;
+
+/// Sizes of the fold program. The contract's verification key depends on them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FoldSizes {
+    /// Actions of a proof.
+    pub actions: usize,
+    /// Deposits of a proof, opened.
+    pub waiting: usize,
+    /// Places in the committee.
+    pub members: usize,
+}
+
+impl Default for FoldSizes {
+    /// As many actions and deposits as fit into 2^14 rows, and a committee of the largest size.
+    fn default() -> Self {
+        Self { actions: 256, waiting: 64, members: Committee::MAX_MEMBERS }
+    }
+}
+
+/// What a certificate is to say of the inbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertifiedInbox {
+    /// The inbox before the batch.
+    pub before: Fp,
+    /// The hashes of the messages that the batch has consumed. Only those of a full quota are needed.
+    pub consumed: Vec<Fp>,
+    /// What waits behind the batch.
+    pub waiting: Waiting,
+}
+
+impl CertifiedInbox {
+    /// Whether the batch has consumed a full quota.
+    pub fn is_full(&self, quota: usize) -> bool {
+        is_full_quota(self.before, &self.consumed, self.waiting.from, quota)
+    }
+}
 
 /// Why there is no fold program, or no proof of it.
 #[derive(Debug, thiserror::Error)]
@@ -40,9 +80,17 @@ pub enum FoldError {
     /// Proving.
     #[error(transparent)]
     Prove(#[from] ProveError),
-    /// The fold's proof is of other action states.
-    #[error("the proof of the fold is of something else")]
+    /// The proof of what waits is of something else, or missing.
+    #[error("the proof of what waits is of something else")]
     Statement,
+    /// A quota that is none, or has no place in a circuit.
+    #[error("expected a quota of 1 to {expected} messages, got {got}")]
+    Quota {
+        /// The most.
+        expected: usize,
+        /// What was given.
+        got: usize,
+    },
     /// More members than the circuit has room for.
     #[error("expected at most {expected} members, got {got}")]
     Members {
@@ -64,29 +112,32 @@ pub enum FoldError {
 pub struct FoldProgram {
     program: Program,
     fold: RuleHandle<FoldRule>,
-    attest: RuleHandle<AttestRule>,
-    actions: usize,
-    members: usize,
+    waiting: RuleHandle<WaitingRule>,
+    attest: (RuleHandle<AttestRule>, AttestRule),
+    sizes: FoldSizes,
 }
 
 impl FoldProgram {
-    /// Compiles the program for `actions` actions a proof and committees of up to `members`, with
-    /// keys from `cache` if there is one. The contract's key depends on both.
+    /// Compiles the program for batches of up to `quota` messages, with keys from `cache` if there is
+    /// one. The contract's key depends on sizes and quota.
     ///
     /// # Errors
-    /// [`FoldError::Compile`], for example if so many do not fit a circuit; [`FoldError::Members`].
+    /// [`FoldError::Compile`], for example if so many do not fit a circuit; [`FoldError::Members`];
+    /// [`FoldError::Quota`].
     pub fn compile(
-        actions: usize,
-        members: usize,
+        sizes: FoldSizes,
+        quota: usize,
         cache: Option<KeyCache>,
     ) -> Result<Self, FoldError> {
         let mut builder = Program::builder(ProofsVerified::N1);
         if let Some(cache) = cache {
             builder.cache(cache);
         }
-        let fold = builder.rule(FoldRule { actions });
-        let attest = builder.rule(AttestRule::new(members)?);
-        Ok(Self { program: builder.compile()?, fold, attest, actions, members })
+        let fold = builder.rule(FoldRule { actions: sizes.actions });
+        let waiting = builder.rule(WaitingRule { messages: sizes.waiting });
+        let rule = AttestRule::new(sizes.members, quota)?;
+        let attest = (builder.rule(rule.clone()), rule);
+        Ok(Self { program: builder.compile()?, fold, waiting, attest, sizes })
     }
 
     /// The program.
@@ -106,17 +157,37 @@ impl FoldProgram {
     ) -> Result<Option<ProvedStatement>, FoldError> {
         let mut last = None;
         let mut middle = from;
-        for actions in actions.chunks(self.actions.max(1)) {
-            let input = FoldInput::new(Fold { from, to: middle }, actions, self.actions);
+        for actions in actions.chunks(self.sizes.actions.max(1)) {
+            let input = FoldInput::new(Fold { from, to: middle }, actions, self.sizes.actions);
             middle = input.fold().to;
             last = Some(self.program.prove(self.fold, input, &[last], rng)?);
         }
         Ok(last)
     }
 
+    /// Proves what deposits lead on to from an inbox, and their earliest timeout; nothing if there are
+    /// none.
+    ///
+    /// # Errors
+    /// [`FoldError::Prove`].
+    pub fn waiting(
+        &self,
+        inbox: Fp,
+        deposits: &[DepositAction],
+        rng: &mut (impl RngCore + CryptoRng),
+    ) -> Result<(Waiting, Option<ProvedStatement>), FoldError> {
+        let (mut waiting, mut last) = (Waiting::none(inbox), None);
+        for deposits in deposits.chunks(self.sizes.waiting.max(1)) {
+            let input = WaitingInput::new(waiting, deposits, self.sizes.waiting);
+            waiting = input.waiting();
+            last = Some(self.program.prove(self.waiting, input, &[last], rng)?);
+        }
+        Ok((waiting, last))
+    }
+
     /// Proves that more than two thirds of `committee` have signed the attestation with this hash,
-    /// and that the inbox behind it leads on to an action state; `fold` is the proof of that, `None`
-    /// if the two are the same. Signatures stand in the order of the members.
+    /// and what is to be said of its inbox; `waiting` is the proof of what waits, `None` if nothing
+    /// does. Signatures stand in the order of the members.
     ///
     /// # Errors
     /// [`FoldError`].
@@ -125,15 +196,19 @@ impl FoldProgram {
         committee: &Committee,
         signatures: &[Option<Signature>],
         attestation: Fp,
-        inbox: (Fp, Fp),
-        fold: Option<ProvedStatement>,
+        inbox: &CertifiedInbox,
+        waiting: Option<ProvedStatement>,
         rng: &mut (impl RngCore + CryptoRng),
     ) -> Result<ProvedStatement, FoldError> {
-        let input = AttestInput::new(committee, signatures, attestation, inbox, self.members)?;
-        let shown = Fold { from: inbox.0, to: inbox.1 }.digest();
-        if fold.as_ref().is_some_and(|fold| fold.app_state != [shown]) {
+        let (handle, rule) = &self.attest;
+        let input = AttestInput::new(rule, committee, signatures, attestation, inbox)?;
+        let fits = match &waiting {
+            Some(waiting) => waiting.app_state == [inbox.waiting.digest()],
+            None => inbox.waiting == Waiting::none(inbox.waiting.from),
+        };
+        if !fits {
             return Err(FoldError::Statement);
         }
-        Ok(self.program.prove(self.attest, input, &[fold], rng)?)
+        Ok(self.program.prove(*handle, input, &[waiting], rng)?)
     }
 }

@@ -4,7 +4,7 @@ use mina_curves::Fp;
 use mina_ledger::{
     hash::{constants::EMPTY_ACTIONS_HASH, salt},
     rollup::DepositAction,
-    types::Era,
+    types::{Amount, Era, PublicKey, Slot},
 };
 
 use crate::{
@@ -13,6 +13,14 @@ use crate::{
     input::{InputVar, hash},
     key::PublicKeyVar,
     number::{AmountVar, NumberValue, U32Var, UIntVar},
+};
+
+/// A deposit of nothing, in place of one that is not there.
+pub(crate) const NO_DEPOSIT: DepositAction = DepositAction {
+    recipient: PublicKey::EMPTY,
+    amount: Amount::ZERO,
+    timeout: Slot::ZERO,
+    refund_to: PublicKey::EMPTY,
 };
 
 /// The twin of [`DepositAction`].

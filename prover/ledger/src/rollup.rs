@@ -16,7 +16,7 @@
 //! | [`PayoutState`], [`Configuration`] | `ZekoPayout`, `ZekoConfiguration` | fields of the rollup account |
 //! | [`Sequencer`] | `ZekoSequencer` | the configuration of the rollup account |
 //! | [`CommitOrder`] | `ZekoCommitOrder` | signed by the sequencer |
-//! | [`Fold`], [`Certified`] | `ZekoFold`, `ZekoCertified` | the public input of the fold program's proofs |
+//! | [`Fold`], [`Waiting`], [`Certified`] | `ZekoFold`, `ZekoWaiting`, `ZekoCertified` | the public input of the fold program's proofs |
 //!
 //! Order of fields and prefixes are fixed: `tests/vectors/protocol` pins a hash of each.
 
@@ -35,7 +35,7 @@ pub use bridge::{
 };
 pub use contract::{Committee, CommitteeMember, Configuration, PayoutState, Progress};
 pub use da::{Attestation, BlobStatement, DataCommitment, PreConfirmation, SignedStatement};
-pub use fold::{Certified, Fold};
+pub use fold::{Certified, Fold, Waiting, is_full_quota};
 pub use hashed::Hashed;
 pub use message::{
     CommandReceipt, DepositAction, MAX_MESSAGE_FIELDS, Message, MessageReceipt, OutboxEntry,

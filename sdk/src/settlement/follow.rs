@@ -239,7 +239,8 @@ impl Follow {
     /// Undoes blocks with messages that the L1 no longer has.
     async fn follow_inbox(&self) -> Result<(), SettlementError> {
         let view = Arc::clone(&self.view.borrow());
-        if view.not_ready().is_some() || view.behind(self.sequencer.consumed_inbox()).is_some() {
+        let consumed = self.sequencer.consumed_inbox();
+        if view.not_ready().is_some() || behind(view.inbox(), consumed).is_some() {
             return Ok(());
         }
         let Some(height) = self.first_undone(&view)? else { return Ok(()) };
@@ -272,7 +273,7 @@ impl Follow {
             let blocks = batch.last_height.saturating_add(1);
             // If it can no longer be said, all blocks are read.
             let Some(inbox) = self.sequencer.consumed_inbox_behind(blocks)? else { break };
-            if view.behind(inbox).is_some() {
+            if behind(view.inbox(), inbox).is_some() {
                 return Ok((blocks, inbox));
             }
             let Some(before) = batch.number.checked_sub(1) else { break };

@@ -46,6 +46,8 @@ pub struct SettlementSettings {
     pub payments: usize,
     /// Actions of a fold.
     pub fold_actions: usize,
+    /// Deposits of a proof of what waits behind a batch.
+    pub fold_deposits: usize,
     /// Places in the DA committee.
     pub committee: usize,
     /// Where compiled keys are kept; empty for the user's cache.
@@ -67,6 +69,7 @@ impl Default for SettlementSettings {
             accounts: sizes.accounts,
             payments: sizes.payments,
             fold_actions: folds.actions,
+            fold_deposits: folds.waiting,
             committee: folds.members,
             keys: PathBuf::new(),
             unsafe_no_proofs: false,
@@ -116,6 +119,7 @@ impl SettlementSettings {
             minimum_deposit: self.minimum_deposit,
             deposit_timeout: SlotSpan::new(self.deposit_timeout),
             window: SlotSpan::new(self.window),
+            message_quota: genesis.message_quota,
         })
     }
 
@@ -145,7 +149,11 @@ impl SettlementSettings {
         genesis: &GenesisConfig,
         rollup: &Rollup,
     ) -> Result<ContractProver, SettlementError> {
-        let sizes = FoldSizes { actions: self.fold_actions, members: self.committee };
+        let sizes = FoldSizes {
+            actions: self.fold_actions,
+            waiting: self.fold_deposits,
+            members: self.committee,
+        };
         let batch = rollup.program.verification_key().clone();
         Ok(ContractProver::compile(self.parameters(genesis)?, batch, sizes, self.cache())?)
     }

@@ -153,9 +153,10 @@ impl Site {
             minimum_deposit: MINA.into(),
             deposit_timeout: SlotSpan::new(40),
             window: SlotSpan::new(20),
+            message_quota: 4,
         };
         let batch = layer2.program.program.verification_key().clone();
-        let sizes = FoldSizes { actions: 4, members: 4 };
+        let sizes = FoldSizes { actions: 4, waiting: 2, members: 4 };
         let prover = ContractProver::compile(parameters, batch, sizes, None).unwrap();
         let member = |index| CommitteeMember { key: key(index).public, power: 1 };
         let committee = Committee::new((10..14).map(member).collect()).unwrap();

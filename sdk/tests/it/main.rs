@@ -11,6 +11,7 @@ mod kit;
 mod l2;
 mod local_l1;
 mod operator;
+mod overdue;
 mod rollup;
 mod settled;
 mod supervisor;

@@ -76,7 +76,7 @@ impl Bridge for TestInbox {
     }
 }
 
-fn deposit(to: u64, amount: u64, timeout: Slot) -> DepositAction {
+pub(crate) fn deposit(to: u64, amount: u64, timeout: Slot) -> DepositAction {
     let (recipient, refund_to) = (public(to), public(1));
     DepositAction { recipient, amount: Amount::new(amount), timeout, refund_to }
 }
@@ -102,7 +102,7 @@ fn messages() -> (Vec<Message>, [MessageReceipt; 5]) {
 }
 
 /// All messages that closed blocks have consumed, with the height of their blocks.
-fn consumed(handle: &SequencerHandle) -> Vec<(u32, Consumed)> {
+pub(crate) fn consumed(handle: &SequencerHandle) -> Vec<(u32, Consumed)> {
     let tip = handle.tip().height.get();
     let blocks = (1..=tip).filter_map(|height| {
         let block = handle.block(BlockSelector::Height(height.into()))?;

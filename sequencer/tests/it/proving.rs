@@ -1,12 +1,21 @@
 //! How much goes into a batch that has to be proved in time.
 
-use mina_ledger::types::{Amount, SignedCommandBody};
+use std::sync::Arc;
+
+use mina_curves::Fp;
+use mina_ledger::{
+    rollup::Message,
+    types::{Amount, SignedCommandBody, Slot},
+};
 use zeko_sequencer::{
-    BatchConfig, Command, CommandStatus, ProofSizes, ProvingConfig, SequencerHandle,
-    graphql::MinaNode,
+    BatchConfig, BatchRecord, Bridge, Command, CommandStatus, ProofSizes, ProvingConfig,
+    SequencerHandle, Stage, graphql::MinaNode,
 };
 
-use crate::kit::{Directory, FEE, config, payment, payment_of, public, settled, sign, start, stop};
+use crate::{
+    kit::{Directory, FEE, config, payment, payment_of, public, settled, sign, start, stop},
+    messages::{TestInbox, consumed, deposit, until},
+};
 
 const MINA: u64 = 1_000_000_000;
 
@@ -118,6 +127,56 @@ async fn batches_are_smaller_after_one_that_missed_its_slots() {
         handle.batch_settled().unwrap();
     }
     assert!(most_commands(&handle, 20).await > 2);
+    drop(handle);
+    stop(sequencer).await;
+}
+
+/// The L1 takes no commit of a batch that leaves a message behind which is past its timeout, unless the
+/// batch has a full quota: so these are consumed with those before them, however long the proofs take.
+#[tokio::test(flavor = "multi_thread")]
+async fn overdue_messages_are_never_left_behind() {
+    let dir = Directory::new();
+    let mut config = config(&dir.0);
+    config.block_ms = 50;
+    config.genesis.message_quota = 3;
+    // One command or message to a batch.
+    config.proving = ProvingConfig { most_seconds: 0, ..proving() };
+    let sequencer = start(config).await.unwrap();
+    let handle = sequencer.handle().clone();
+    let inbox = Arc::new(TestInbox::default());
+    let fresh = Message::Deposit(deposit(0, 5 * MINA, Slot::MAX));
+    let overdue = Message::Deposit(deposit(1, 5 * MINA, Slot::ZERO));
+    let unopened = Message::Unopened(Fp::from(9u64));
+    for message in [fresh, fresh, overdue, fresh, unopened, overdue, fresh, overdue, fresh, fresh] {
+        inbox.push(message);
+    }
+    handle.connect(Arc::clone(&inbox) as Arc<dyn Bridge>);
+    let messages = |count: usize| -> Option<Vec<u64>> {
+        let batches = handle.batches(0, 20);
+        let messages: Vec<u64> = batches.iter().map(|batch| batch.messages).collect();
+        (messages.iter().sum::<u64>() == count as u64).then_some(messages)
+    };
+    until("all messages", || messages(10).is_some()).await;
+    assert_eq!(messages(10).unwrap(), [3, 3, 2, 1, 1]);
+
+    // The same where a batch has no room, and waits for the one before to be committed.
+    handle.limit_uncommitted(1);
+    let hash = handle.submit(payment(0, 0)).await.unwrap();
+    settled(&handle, &hash).await;
+    for message in [fresh, overdue, fresh] {
+        inbox.push(message);
+    }
+    until("the overdue one", || consumed(&handle).len() == 12).await;
+    let tip = handle.tip().height.get();
+    until("more blocks", || handle.tip().height.get() > tip + 3).await;
+    assert_eq!(consumed(&handle).len(), 12);
+    for batch in handle.batches(0, 20) {
+        let committed = BatchRecord { stage: Stage::Committed, ..batch.clone() };
+        assert!(handle.replace_batch(&batch, &committed).unwrap());
+    }
+    until("the batch with it", || messages(12).is_some()).await;
+    let last = handle.batches(5, 1)[0].clone();
+    assert_eq!((last.commands, last.messages), (1, 2));
     drop(handle);
     stop(sequencer).await;
 }

@@ -7,10 +7,11 @@ use mina_ledger::{
 };
 
 use super::{Item, Observed, PayoutWork, Run, SettlerError, batches::Known};
+use crate::inbox::{Blocked, CommitInbox};
 
 /// A proof to make.
 enum Job {
-    Commit { item: Item, commit: Box<Commit>, batch: u64, waiting: Vec<Fp> },
+    Commit { item: Item, commit: Box<Commit>, batch: u64, inbox: CommitInbox },
     Payout { item: Item, payout: Payout, left: Vec<Fp> },
 }
 
@@ -24,13 +25,14 @@ impl Run {
         let Some(job) = self.job(observed)? else { return Ok(()) };
         let (prover, account) = (self.prover.clone(), self.config.account);
         let (item, task) = match job {
-            Job::Commit { item, commit, batch, waiting } => {
+            Job::Commit { item, commit, batch, inbox } => {
                 let Some(known) = self.batches.get(batch) else { return Ok(()) };
                 let Some(proof) = known.proof.clone() else { return Ok(()) };
                 let signatures = known.batch.signatures.clone();
                 let certificate = (self.config.committee.clone(), signatures);
+                let messages = (inbox.consumed, inbox.deposits);
                 let task = tokio::spawn(async move {
-                    let made = prover.commit(account, *commit, proof, certificate, waiting).await;
+                    let made = prover.commit(account, *commit, proof, certificate, messages).await;
                     made.map(|update| CallForest::flat([update]))
                 });
                 (item, task)
@@ -87,9 +89,9 @@ impl Run {
         progress: Progress,
     ) -> Result<Option<Job>, SettlerError> {
         let (attestation, batch) = (known.batch.attestation, known.batch.statement);
-        let Some((action_state, waiting)) = self.action_state(observed, batch.target.inbox) else {
-            return Ok(None);
-        };
+        let Ok(inbox) = self.inbox(observed, known) else { return Ok(None) };
+        let CommitInbox { waiting, is_full, .. } = inbox;
+        let (action_state, earliest) = (waiting.to, waiting.earliest);
         let (number, generation) = (known.number(), attestation.generation);
         let item = Item::Commit { batch: number, generation, action_state };
         if known.proof.is_none() || !self.is_provable(item) {
@@ -99,20 +101,42 @@ impl Run {
         let order = order.sign(&self.config.sequencer)?;
         let sequencer = Sequencer { key: self.config.sequencer.to_public_key() };
         let configuration = self.config.configuration;
-        let commit =
-            Commit { batch, attestation, configuration, progress, action_state, sequencer, order };
-        let commit = Box::new(commit);
-        Ok(Some(Job::Commit { item, commit, batch: number, waiting }))
+        let commit = Box::new(Commit {
+            batch,
+            attestation,
+            configuration,
+            progress,
+            action_state,
+            earliest,
+            is_full,
+            sequencer,
+            order,
+        });
+        Ok(Some(Job::Commit { item, commit, batch: number, inbox }))
     }
 
-    /// An action state that the contract has, and the messages that lead there from a prefix: the
-    /// newest, because it lasts longest. The prefix itself needs no messages.
-    fn action_state(&self, observed: &Observed, inbox: Fp) -> Option<(Fp, Vec<Fp>)> {
-        let [newest, ..] = observed.contract.action_states;
+    /// The inbox of a batch, up to the newest action state of the contract with which it can be
+    /// committed.
+    fn inbox(&self, observed: &Observed, known: &Known) -> Result<CommitInbox, Blocked> {
+        let states = &observed.contract.action_states;
         let view = self.view.borrow();
-        let is_same = view.contract().is_some_and(|seen| seen.action_states[0] == newest);
-        let waiting = if is_same { view.behind(inbox) } else { None };
-        let here = observed.contract.action_states.contains(&inbox);
-        waiting.map(|waiting| (newest, waiting)).or(here.then(|| (inbox, Vec::new())))
+        let is_same = view.contract().is_some_and(|seen| seen.action_states[0] == states[0]);
+        let messages = if is_same { view.inbox() } else { &[] };
+        let quota = self.prover.parameters().message_quota;
+        CommitInbox::newest(messages, &known.batch.statement, states, quota)
+    }
+
+    /// Why the batch that the contract waits for cannot be committed, if it is for what waits behind
+    /// it. When its window is over, it is built again, and consumes that.
+    pub(super) fn blocked(&self, observed: &Observed) -> Option<String> {
+        let (known, _) = self.next(observed)?;
+        if self.proved_commit(observed, known).is_some() {
+            return None;
+        }
+        match self.inbox(observed, known) {
+            // That the view is not ready is said elsewhere.
+            Ok(_) | Err(Blocked::Unknown) => None,
+            Err(blocked) => Some(format!("batch {}: {blocked}", known.number())),
+        }
     }
 }

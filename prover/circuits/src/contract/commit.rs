@@ -1,7 +1,6 @@
 //! `commit`: settles a batch.
 
 use ark_ff::AdditiveGroup;
-use kimchi::builder::Boolean;
 use mina_curves::Fp;
 use mina_ledger::{
     Domain,
@@ -19,7 +18,7 @@ use pickles::{
 
 use super::account::{ANY_ACCOUNT, RollupAccountVar, body_hash, one_event, require, write};
 use crate::{
-    Cs, Linear,
+    Boolean, Cs, Linear,
     alloc::{Allocate, Cells, witness},
     fold::CertifiedVar,
     input::{InputVar, hash, salted},
@@ -54,6 +53,8 @@ struct CommitVar {
     height: U32Var,
     settled_slot: U32Var,
     action_state: Linear,
+    earliest: U32Var,
+    is_full: Boolean,
     sequencer: PublicKeyVar,
 }
 
@@ -86,6 +87,8 @@ impl Allocate for CommitVar {
             progress.height.value(),
             progress.last_slot.value(),
             native.action_state,
+            native.earliest.value(),
+            Fp::from(native.is_full),
         ]);
         PublicKeyVar::values(&native.sequencer.key, era, out);
     }
@@ -111,6 +114,8 @@ impl Allocate for CommitVar {
             height: cells.uint(cs),
             settled_slot: cells.uint(cs),
             action_state: cells.field(),
+            earliest: cells.uint(cs),
+            is_full: cells.bit(cs),
             sequencer: PublicKeyVar::assign(cs, cells),
         }
     }
@@ -211,8 +216,9 @@ impl CommitInput {
 }
 
 /// An update of the rollup account that replaces ledger, inbox, outbox, progress and data by those
-/// behind a batch, if the sequencer and the committee have signed for it, and there is a proof of it.
-/// It has no children. Rows: 960, and those of the two proofs.
+/// behind a batch, if the sequencer and the committee have signed for it, there is a proof of it, and no
+/// deposit behind it is past its timeout at its last slot, unless it has consumed a full quota of
+/// messages. It has no children. Rows: 969, and those of the two proofs.
 #[derive(Clone, Debug)]
 pub struct CommitRule {
     parameters: SettlementParameters,
@@ -270,6 +276,11 @@ impl CommitRule {
             let window = self.parameters.window.value();
             U32Var::assert(cs, commit.last_slot.linear().clone() + window)
         });
+        cs.region("timeouts", |cs| {
+            // A deposit is credited in the slot of its timeout, and refunded behind it.
+            let in_time = commit.last_slot.at_most(cs, &commit.earliest);
+            in_time.or(cs, &commit.is_full).assert_true(cs);
+        });
         cs.region("sequencer", |cs| {
             let message =
                 hash(cs, &salted(CommitOrder::PREFIX), core::slice::from_ref(&attestation)).into();
@@ -307,8 +318,11 @@ impl CommitRule {
         let certified = CertifiedVar {
             attestation,
             committee: commit.committee,
-            inbox: commit.target.inbox,
+            inbox_before: commit.source.inbox,
+            inbox_after: commit.target.inbox,
             action_state: commit.action_state,
+            earliest: commit.earliest,
+            is_full: commit.is_full,
         };
         SettledVar { update: [body, Fp::ZERO.into()], batch, certified }
     }
@@ -356,6 +370,8 @@ impl CommitRule {
             },
             progress: Progress { batch: 0, height: Length::ZERO, last_slot },
             action_state: Fp::ZERO,
+            earliest: Slot::ZERO,
+            is_full: false,
             sequencer: Sequencer { key },
             order: Signature::DUMMY,
         }

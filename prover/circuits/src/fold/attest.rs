@@ -1,21 +1,23 @@
 //! Certificates.
 
 use ark_ff::AdditiveGroup;
-use kimchi::builder::Boolean;
 use mina_curves::Fp;
 use mina_ledger::{
     Domain,
-    rollup::{Attestation, Certified, Committee, CommitteeMember, Hashed, SignedStatement},
+    rollup::{
+        Attestation, Certified, Committee, CommitteeMember, Hashed, SignedStatement, Waiting,
+    },
     types::{Era, PublicKey, Signature},
 };
 use pickles::{Rule, RuleStatement, Slot, StepBuilder, StepKey};
 
-use super::{FoldError, FoldVar};
+use super::{CertifiedInbox, FoldError, MAX_QUOTA, WaitingVar};
 use crate::{
-    Cs, Linear,
+    Boolean, Cs, Linear,
     alloc::{Allocate, Cells, constant, witness},
     input::{InputVar, hash, salted},
     key::PublicKeyVar,
+    message::push,
     number::U32Var,
     schnorr::{SignatureWitness, assert_signed},
 };
@@ -29,16 +31,35 @@ const POWER_BITS: usize = 48;
 pub struct CertifiedVar {
     pub attestation: Linear,
     pub committee: Linear,
-    pub inbox: Linear,
+    pub inbox_before: Linear,
+    pub inbox_after: Linear,
     pub action_state: Linear,
+    pub earliest: U32Var,
+    pub is_full: Boolean,
 }
 
 impl CertifiedVar {
-    /// The hash; 24 rows.
+    /// The hash; 36 rows.
     pub fn digest<I>(&self, cs: &mut Cs<I>) -> Linear {
-        let Self { attestation, committee, inbox, action_state } = self;
-        let fields = [attestation, committee, inbox, action_state].map(Linear::from);
-        hash(cs, &salted(Certified::PREFIX), &fields).into()
+        let mut input = InputVar::new();
+        input
+            .field(&self.attestation)
+            .field(&self.committee)
+            .field(&self.inbox_before)
+            .field(&self.inbox_after)
+            .field(&self.action_state)
+            .add(&self.earliest)
+            .add(&self.is_full);
+        hash(cs, &salted(Certified::PREFIX), &input.into_fields()).into()
+    }
+
+    /// What waits behind the batch.
+    pub fn waiting(&self) -> WaitingVar {
+        WaitingVar {
+            from: self.inbox_after.clone(),
+            to: self.action_state.clone(),
+            earliest: self.earliest.clone(),
+        }
     }
 }
 
@@ -65,12 +86,15 @@ impl Allocate for MemberVar {
 const NOBODY: CommitteeMember = CommitteeMember { key: PublicKey::EMPTY, power: 0 };
 
 /// More than two thirds of a committee have signed an attestation, and the inbox behind it leads on
-/// to an action state. Rows: 310 for each member, and those of a proof.
+/// to an action state by deposits with a known earliest timeout. The batch is full if so many hashes as
+/// the quota has lead from the inbox before it exactly to the inbox behind it. Rows: 316 for each
+/// member, 12 for each message of the quota, and those of a proof.
 ///
 /// A place of the committee counts once. That no key has two places is so for every [`Committee`].
 #[derive(Clone, Debug)]
 pub struct AttestRule {
     members: usize,
+    quota: usize,
     domain: Domain,
 }
 
@@ -78,25 +102,28 @@ pub struct AttestRule {
 #[derive(Clone, Debug)]
 pub struct AttestInput {
     attestation: Fp,
-    inbox: Fp,
-    action_state: Fp,
+    inbox_before: Fp,
+    waiting: Waiting,
+    /// The hashes of a full quota; anything if the batch has not consumed one.
+    consumed: Vec<Fp>,
     /// As many as the circuit has room for, each with whether it has signed.
     members: Vec<(CommitteeMember, bool, SignatureWitness)>,
 }
 
 impl AttestInput {
-    /// The input for a committee, with signatures in the order of its members, and an inbox before
-    /// and after.
+    /// The input of `rule` for a committee, with signatures in the order of its members, and what is
+    /// to be said of the inbox.
     ///
     /// # Errors
     /// [`FoldError::Members`], [`FoldError::Key`].
     pub fn new(
+        rule: &AttestRule,
         committee: &Committee,
         signatures: &[Option<Signature>],
         attestation: Fp,
-        (inbox, action_state): (Fp, Fp),
-        places: usize,
+        inbox: &CertifiedInbox,
     ) -> Result<Self, FoldError> {
+        let places = rule.members;
         let (expected, got) = (places, committee.members().len().max(signatures.len()));
         if got > expected {
             return Err(FoldError::Members { expected, got });
@@ -115,21 +142,28 @@ impl AttestInput {
                 Ok((*member, signature.is_some(), witness))
             })
             .collect::<Result<Vec<_>, FoldError>>()?;
-        Ok(Self { attestation, inbox, action_state, members })
+        let CertifiedInbox { before, ref consumed, waiting } = *inbox;
+        // Other numbers of messages lead elsewhere, one way or the other.
+        let mut consumed = consumed.clone();
+        consumed.resize(rule.quota, Fp::ZERO);
+        Ok(Self { attestation, inbox_before: before, waiting, consumed, members })
     }
 }
 
 impl AttestRule {
-    /// The rule for committees of up to `members`.
+    /// The rule for committees of up to `members`, and batches of up to `quota` messages.
     ///
     /// # Errors
-    /// [`FoldError::Members`].
-    pub fn new(members: usize) -> Result<Self, FoldError> {
+    /// [`FoldError::Members`], [`FoldError::Quota`].
+    pub fn new(members: usize, quota: usize) -> Result<Self, FoldError> {
         let (expected, got) = (Committee::MAX_MEMBERS, members);
         if got > expected {
             return Err(FoldError::Members { expected, got });
         }
-        Ok(Self { members, domain: Attestation::domain()? })
+        if !(1..=MAX_QUOTA).contains(&quota) {
+            return Err(FoldError::Quota { expected: MAX_QUOTA, got: quota });
+        }
+        Ok(Self { members, quota, domain: Attestation::domain()? })
     }
 
     /// The constraints.
@@ -139,12 +173,26 @@ impl AttestRule {
         source: impl Fn(&I) -> &AttestInput + Clone + Send + Sync + 'static,
     ) -> CertifiedVar {
         let given = source.clone();
-        let [attestation, inbox, action_state] = cs
+        let [attestation, inbox_before] = cs
             .witnesses(move |v| {
-                let AttestInput { attestation, inbox, action_state, .. } = given(v.input());
-                [*attestation, *inbox, *action_state]
+                let AttestInput { attestation, inbox_before, .. } = given(v.input());
+                [*attestation, *inbox_before]
             })
             .map(Linear::from);
+        let given = source.clone();
+        let none = Waiting::none(Fp::ZERO);
+        let waiting: WaitingVar =
+            witness(cs, Era::default(), &none, move |input| &given(input).waiting);
+        let WaitingVar { from: inbox_after, to: action_state, earliest } = waiting;
+        let is_full = cs.region("quota", |cs| {
+            let mut end = inbox_before.clone();
+            for index in 0..self.quota {
+                let given = source.clone();
+                let hash = cs.witness(move |v| given(v.input()).consumed[index]);
+                end = push(cs, &end, &hash.into());
+            }
+            cs.is_equal(end, &inbox_after)
+        });
         let mut committee = InputVar::new();
         let [mut signed, mut total] = [Fp::ZERO; 2].map(Linear::from);
         for index in 0..self.members {
@@ -178,7 +226,15 @@ impl AttestRule {
         let committee = cs.region("committee", |cs| {
             hash(cs, &salted(Committee::PREFIX), &committee.into_fields()).into()
         });
-        CertifiedVar { attestation, committee, inbox, action_state }
+        CertifiedVar {
+            attestation,
+            committee,
+            inbox_before,
+            inbox_after,
+            action_state,
+            earliest,
+            is_full,
+        }
     }
 }
 
@@ -195,8 +251,7 @@ impl Rule for AttestRule {
 
     fn constrain(&self, cs: &mut StepBuilder<AttestInput>, _: &[StepKey]) -> RuleStatement {
         let certified = self.certified(cs, |input| input.rule());
-        let fold = FoldVar { from: certified.inbox.clone(), to: certified.action_state.clone() };
-        let previous = vec![fold.to_previous(cs)];
+        let previous = vec![certified.waiting().to_previous(cs)];
         RuleStatement { app_state: vec![certified.digest(cs)], previous }
     }
 }

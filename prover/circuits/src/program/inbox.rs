@@ -22,7 +22,7 @@ use crate::{
     alloc::{constant, witness},
     key::PublicKeyVar,
     merkle::MerklePathVar,
-    message::{DepositActionVar, entry_fields, one_action, push},
+    message::{DepositActionVar, NO_DEPOSIT, entry_fields, one_action, push},
     number::{AmountVar, NumberValue, U32Var},
     update::{BlockVar, Credit, CreditWitness, NewAccountVar, Rules, State, credit},
 };
@@ -44,15 +44,9 @@ impl RecordedMessage {
 
     /// The deposit; one of nothing in place of a message that is not opened.
     fn deposit(&self) -> &DepositAction {
-        const NONE: DepositAction = DepositAction {
-            recipient: PublicKey::EMPTY,
-            amount: Amount::ZERO,
-            timeout: Slot::ZERO,
-            refund_to: PublicKey::EMPTY,
-        };
         match &self.message {
             Message::Deposit(deposit) => deposit,
-            Message::Unopened(_) => &NONE,
+            Message::Unopened(_) => &NO_DEPOSIT,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The contract and the fold program: against their native twins, and forged.
 
+mod waiting;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use ark_ff::UniformRand;
@@ -12,7 +14,7 @@ use mina_ledger::{
         Attestation, BatchStatement, Certified, ChainId, Commit, CommitOrder, Committee,
         CommitteeMember, Configuration, DataCommitment, Deposit, Fold, Hashed, OutboxEntry, Payout,
         PayoutState, Progress, RollupAccount, Root, Sequencer, SettlementError,
-        SettlementParameters, Side, SignedStatement,
+        SettlementParameters, Side, SignedStatement, Waiting,
     },
     types::{
         AccountUpdate, Amount, Authorization, Body, CallForest, Era, FeePayer, FeePayerBody, Memo,
@@ -22,7 +24,7 @@ use mina_ledger::{
 use zeko_circuits::{
     Linear,
     contract::{CommitInput, CommitRule, DepositInput, DepositRule, PayoutInput, PayoutRule},
-    fold::{AttestInput, AttestRule, FoldInput, FoldRule, FoldVar},
+    fold::{AttestInput, AttestRule, CertifiedInbox, FoldError, FoldInput, FoldRule, FoldVar},
 };
 
 const MINA: u64 = 1_000_000_000;
@@ -35,6 +37,7 @@ fn parameters() -> SettlementParameters {
         minimum_deposit: MINA.into(),
         deposit_timeout: SlotSpan::new(40),
         window: SlotSpan::new(20),
+        message_quota: 3,
     }
 }
 
@@ -253,6 +256,8 @@ fn commit() -> Commit {
         },
         progress: Progress { batch: 4, height: 11.into(), last_slot: Slot::new(60) },
         action_state: element(52),
+        earliest: Slot::new(70),
+        is_full: false,
         sequencer: sequencer_key,
         order: order.sign(&sequencer).unwrap(),
     }
@@ -277,19 +282,35 @@ fn commit_lab() -> Lab<Fp, CommitInput> {
             settled.batch,
             certified.attestation,
             certified.committee,
-            certified.inbox,
+            certified.inbox_before,
+            certified.inbox_after,
             certified.action_state,
+            certified.earliest.linear().clone(),
+            certified.is_full.into(),
         ] {
             cs.expose(x);
         }
     })
 }
 
+/// The parts of a certificate's statement, in order.
+fn certified_elements(certified: &Certified) -> [Fp; 7] {
+    [
+        certified.attestation,
+        certified.committee,
+        certified.inbox_before,
+        certified.inbox_after,
+        certified.action_state,
+        certified.earliest.get().into(),
+        certified.is_full.into(),
+    ]
+}
+
 fn commit_statement(commit: &Commit) -> Vec<Fp> {
     let body = commit.body(&account(), &parameters()).unwrap();
-    let Certified { attestation, committee, inbox, action_state } = commit.certified();
     let [update, calls] = statement(body, vec![]);
-    vec![update, calls, commit.batch.digest(), attestation, committee, inbox, action_state]
+    let certified = certified_elements(&commit.certified());
+    [update, calls, commit.batch.digest()].into_iter().chain(certified).collect()
 }
 
 #[test]
@@ -304,6 +325,9 @@ fn commits() {
     short.attestation.last_slot = Slot::new(60);
     let short = signed(short);
     assert_eq!(public(&short), commit_statement(&short));
+    // Behind a full quota, anything may wait.
+    let full = Commit { earliest: Slot::ZERO, is_full: true, ..commit() };
+    assert_eq!(public(&full), commit_statement(&full));
 }
 
 /// What the native twin refuses; the circuit has no place for it, or says no.
@@ -358,6 +382,7 @@ fn commits_that_do_not_fit() {
             c.batch.last_slot = Slot::new(last);
             c.attestation.first_slot = Slot::new(first);
             c.attestation.last_slot = Slot::new(last);
+            c.earliest = Slot::MAX;
         }
     };
     let slot = |expected: u32, got: u32| SettlementError::Slot {
@@ -369,6 +394,13 @@ fn commits_that_do_not_fit() {
     let overflow = |what| SettlementError::Overflow { what };
     refused(&slots(65, u32::MAX - 19), overflow("the last slot"), order);
     refused(&|c| c.attestation.last_height = 10.into(), differs("the last height"), order);
+    let overdue = |timeout: u32| SettlementError::Overdue {
+        timeout: Slot::new(timeout),
+        last_slot: Slot::new(70),
+    };
+    for timeout in [0, 69] {
+        refused(&|c| c.earliest = Slot::new(timeout), overdue(timeout), "timeouts");
+    }
     let most = |c: &mut Commit| c.attestation.last_height = u32::MAX.into();
     refused(&most, overflow("the number of blocks"), "body");
     let most = |c: &mut Commit| {
@@ -413,16 +445,31 @@ fn folds() {
     }
 }
 
+fn attest_rule() -> AttestRule {
+    AttestRule::new(4, 3).unwrap()
+}
+
 fn attest_lab() -> Lab<Fp, AttestInput> {
     Lab::new(|cs| {
-        let rule = AttestRule::new(4).unwrap();
-        let certified = rule.certified(cs, |input: &AttestInput| input);
-        for x in
-            [certified.attestation, certified.committee, certified.inbox, certified.action_state]
-        {
+        let certified = attest_rule().certified(cs, |input: &AttestInput| input);
+        for x in [
+            certified.attestation,
+            certified.committee,
+            certified.inbox_before,
+            certified.inbox_after,
+            certified.action_state,
+            certified.earliest.linear().clone(),
+            certified.is_full.into(),
+        ] {
             cs.expose(x);
         }
     })
+}
+
+/// An inbox in which nothing leads anywhere.
+fn any_inbox() -> CertifiedInbox {
+    let waiting = Waiting { from: element(71), to: element(72), earliest: Slot::new(9) };
+    CertifiedInbox { before: element(70), consumed: vec![], waiting }
 }
 
 /// Who of the committee signs what.
@@ -433,8 +480,7 @@ fn attest_input(
 ) -> AttestInput {
     let signatures = signers.map(|key| key.map(|key| signed.sign(key).unwrap()));
     let attestation = commit().attestation.digest();
-    let inbox = (element(70), element(71));
-    AttestInput::new(committee, &signatures, attestation, inbox, 4).unwrap()
+    AttestInput::new(&attest_rule(), committee, &signatures, attestation, &any_inbox()).unwrap()
 }
 
 #[test]
@@ -442,7 +488,9 @@ fn certificates() {
     let lab = attest_lab();
     let (committee, keys) = committee();
     let attestation = commit().attestation;
-    let expected = [attestation.digest(), committee.digest(), element(70), element(71)];
+    let [hash, members] = [attestation.digest(), committee.digest()];
+    let inboxes = [element(70), element(71), element(72), Fp::from(9u64), Fp::from(0u64)];
+    let expected: Vec<_> = [hash, members].into_iter().chain(inboxes).collect();
     let stranger = secret(5);
     let [a, b, c, d] = [0, 1, 2, 3].map(|index| Some(&keys[index]));
     for signers in [[a, b, c, d], [a, b, c, None], [None, b, c, d]] {
@@ -478,9 +526,13 @@ fn certificates() {
     let accepted = lab.public(&attest_input(&heavy, [a, None, None, None], &attestation));
     assert_eq!(accepted[1], heavy.digest());
 
-    let inbox = (element(70), element(71));
-    let too_many = AttestInput::new(&committee, &[], element(1), inbox, 3);
+    let small = AttestRule::new(3, 3).unwrap();
+    let too_many = AttestInput::new(&small, &committee, &[], element(1), &any_inbox());
     assert_eq!(too_many.unwrap_err().to_string(), "expected at most 3 members, got 4");
+    for quota in [0, 257] {
+        let none = AttestRule::new(4, quota).unwrap_err();
+        assert!(matches!(none, FoldError::Quota { expected: 256, got } if got == quota), "{none}");
+    }
 }
 
 #[test]
@@ -492,8 +544,10 @@ fn rows() {
         fold_lab(1).circuit.rows(),
         fold_lab(2).circuit.rows(),
         attest_lab().circuit.rows(),
+        waiting::waiting_lab(1).circuit.rows(),
+        waiting::waiting_lab(2).circuit.rows(),
     ];
-    assert_eq!(rows, [344, 960, 3344, 20, 35, 1338]);
+    assert_eq!(rows, [344, 969, 3344, 20, 35, 1384, 78, 145]);
 }
 
 /// Cells that nothing notices, named by region, gate and column.
@@ -621,7 +675,7 @@ fn forged_certificates() {
         assert!(!regions.is_empty());
     }
     // The statement has them.
-    for other in [element(70), element(71), committee.members()[3].key.x] {
+    for other in [element(70), element(71), element(72), committee.members()[3].key.x] {
         assert_eq!(notice(&lab, &input, other), BTreeSet::new());
     }
 }

@@ -43,6 +43,8 @@ pub struct SettlementParameters {
     pub deposit_timeout: SlotSpan,
     /// How long behind its last slot a batch may still be committed.
     pub window: SlotSpan,
+    /// The most messages of a batch: behind one with as many, others may wait beyond their timeouts.
+    pub message_quota: u32,
 }
 
 /// Why an update of the rollup account cannot be made.
@@ -88,6 +90,16 @@ pub enum SettlementError {
     /// Not the sequencer's signature.
     #[error("the order to commit is not signed by the sequencer")]
     Unsigned,
+    /// A deposit behind the batch should have been consumed.
+    #[error(
+        "a deposit that could be credited until slot {timeout} waits behind a batch that ends in slot {last_slot}"
+    )]
+    Overdue {
+        /// The last slot in which it could be credited.
+        timeout: Slot,
+        /// The batch's last slot.
+        last_slot: Slot,
+    },
     /// More entries than an update pays.
     #[error("expected at most {expected} entries, got {got}")]
     Entries {

@@ -16,7 +16,7 @@ use mina_ledger::{
         BridgeRule, Certified, ChainId, CommandReceipt, CommitOrder, Committee, CommitteeMember,
         Configuration, DataCommitment, DepositAction, Fold, Hashed, MessageOutcome, MessageReceipt,
         OutboxEntry, PayoutState, PreConfirmation, Progress, RefundReason, Root, Sequencer, Side,
-        SignedStatement, WithdrawalReceipt, append_action, apply_deposit, apply_unopened,
+        SignedStatement, Waiting, WithdrawalReceipt, append_action, apply_deposit, apply_unopened,
         bridge_account, bridge_id, bridge_public_key,
     },
     types::{
@@ -457,8 +457,16 @@ fn golden() -> BTreeMap<&'static str, Fp> {
     };
     let payout = PayoutState { snapshot: f(1), paid: f(2), parked: f(3) };
     let progress = Progress { batch: 1, height: 2.into(), last_slot: 3.into() };
-    let certified =
-        Certified { attestation: f(1), committee: f(2), inbox: f(3), action_state: f(4) };
+    let waiting = Waiting::none(f(1)).with(&a_deposit(1));
+    let certified = Certified {
+        attestation: f(1),
+        committee: f(2),
+        inbox_before: f(3),
+        inbox_after: f(4),
+        action_state: f(5),
+        earliest: 6.into(),
+        is_full: true,
+    };
     let withdrawal = OutboxEntry::Withdrawal { recipient: user(1), amount: 2.into() };
     let refund = OutboxEntry::Refund { recipient: user(1), amount: 2.into() };
     let unopened = OutboxEntry::Unopened { action_hash: f(1) };
@@ -494,6 +502,7 @@ fn golden() -> BTreeMap<&'static str, Fp> {
         ("sequencer", Sequencer { key: user(1) }.digest()),
         ("commit order", CommitOrder { attestation: f(1) }.digest()),
         ("fold", Fold { from: f(1), to: f(2) }.digest()),
+        ("waiting", waiting.digest()),
         ("certified", certified.digest()),
     ])
 }

@@ -61,6 +61,10 @@ pub struct Commit {
     pub progress: Progress,
     /// An action state of the rollup account, which the batch's inbox is a prefix of.
     pub action_state: Fp,
+    /// The earliest timeout of the deposits between the two; the largest slot if there are none.
+    pub earliest: Slot,
+    /// Whether the batch is shown to have consumed a full quota of messages.
+    pub is_full: bool,
     /// The sequencer.
     pub sequencer: Sequencer,
     /// Its signature of the [`CommitOrder`].
@@ -73,8 +77,11 @@ impl Commit {
         Certified {
             attestation: self.attestation.digest(),
             committee: self.configuration.committee,
-            inbox: self.batch.target.inbox,
+            inbox_before: self.batch.source.inbox,
+            inbox_after: self.batch.target.inbox,
             action_state: self.action_state,
+            earliest: self.earliest,
+            is_full: self.is_full,
         }
     }
 
@@ -138,6 +145,11 @@ impl Commit {
         }
         if attestation.last_height < attestation.first_height {
             return Err(SettlementError::Differs { what: "the last height" });
+        }
+        // A deposit is credited in the slot of its timeout, and refunded behind it.
+        let (timeout, last_slot) = (self.earliest, batch.last_slot);
+        if !self.is_full && timeout < last_slot {
+            return Err(SettlementError::Overdue { timeout, last_slot });
         }
         let order = CommitOrder { attestation: attestation.digest() };
         order.verify(&self.order, &self.sequencer.key).map_err(|_| SettlementError::Unsigned)
