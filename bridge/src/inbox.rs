@@ -66,7 +66,9 @@ impl CommitInbox {
         let behind_batch = behind_batch.ok_or(Blocked::Unknown)?;
         let deposits: Option<Vec<_>> = behind_batch.iter().map(|message| message.deposit).collect();
         let deposits = deposits.ok_or(Blocked::Unopened)?;
-        let waiting = deposits.iter().fold(Waiting::none(after), Waiting::with);
+        // The messages lead there: nothing has to be hashed again.
+        let earliest = deposits.iter().map(|deposit| deposit.timeout).min().unwrap_or(Slot::MAX);
+        let waiting = Waiting { from: after, to: action_state, earliest };
         let (timeout, last_slot) = (waiting.earliest, batch.last_slot);
         match is_full || last_slot <= timeout {
             true => Ok(Self { consumed, deposits, waiting, is_full }),

@@ -4,13 +4,13 @@
 mod line;
 mod unproved;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use mina_curves::Fp;
 use mina_ledger::{
     rollup::{
         Commit, Committee, Configuration, Deposit, DepositAction, Hashed, Payout, RollupAccount,
-        SettlementParameters,
+        SettlementParameters, Waiting,
     },
     types::{AccountUpdate, CallForest, PublicKey, Signature, VerificationKey},
 };
@@ -48,7 +48,13 @@ pub enum ProverError {
 }
 
 enum Programs {
-    Compiled { contract: Box<Contract>, folds: Box<FoldProgram> },
+    Compiled {
+        contract: Box<Contract>,
+        folds: Box<FoldProgram>,
+        /// The last proof of what waits: a commit that is made again continues it, so that deposits which
+        /// come faster than they are proved do not keep one from landing.
+        waiting: Box<Mutex<Option<(Waiting, ProvedStatement)>>>,
+    },
     Unproved(Box<Unproved>),
 }
 
@@ -81,7 +87,8 @@ impl ContractProver {
         let folds = FoldProgram::compile(sizes, quota, cache.clone())?;
         let keys = ContractKeys { batch, fold: folds.program().verification_key().clone() };
         let contract = Contract::compile(parameters, &keys, cache)?;
-        Ok(Self::of(Programs::Compiled { contract: contract.into(), folds: folds.into() }))
+        let (contract, folds) = (contract.into(), folds.into());
+        Ok(Self::of(Programs::Compiled { contract, folds, waiting: Box::default() }))
     }
 
     /// Proves nothing: placeholders stand where proofs do, which an L1 takes only if it does not look at
@@ -161,14 +168,17 @@ impl ContractProver {
         messages: (Vec<Fp>, Vec<DepositAction>),
     ) -> Result<AccountUpdate, ProverError> {
         self.run("commit", Priority::Settlement, move |programs| {
-            let (contract, folds) = match programs {
-                Programs::Compiled { contract, folds } => (contract, folds),
+            let (contract, folds, last) = match programs {
+                Programs::Compiled { contract, folds, waiting } => (contract, folds, waiting),
                 Programs::Unproved(unproved) => return Ok(unproved.commit(account, &commit)?),
             };
             let (committee, signatures) = certificate;
             let (consumed, deposits) = messages;
             let inbox = commit.batch.target.inbox;
-            let (waiting, proof) = folds.waiting(inbox, &deposits, &mut OsRng)?;
+            let known = last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let (waiting, proof) = folds.waiting(inbox, &deposits, known, &mut OsRng)?;
+            let known = proof.clone().map(|proof| (waiting, proof));
+            *last.lock().unwrap_or_else(PoisonError::into_inner) = known;
             let inbox = CertifiedInbox { before: commit.batch.source.inbox, consumed, waiting };
             let attestation = commit.attestation.digest();
             let certified =
@@ -191,7 +201,7 @@ impl ContractProver {
     ) -> Result<CallForest, ProverError> {
         self.run("payout", Priority::Settlement, move |programs| {
             let (contract, folds) = match programs {
-                Programs::Compiled { contract, folds } => (contract, folds),
+                Programs::Compiled { contract, folds, .. } => (contract, folds),
                 Programs::Unproved(unproved) => return Ok(unproved.payout(account, &payout)?),
             };
             let fold = folds.fold(payout.fold().from, &left, &mut OsRng)?;

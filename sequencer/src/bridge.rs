@@ -13,10 +13,10 @@ use serde_json::{Value as Json, json};
 
 /// Who knows the rollup's account on the L1. See [`crate::SequencerHandle::connect`].
 pub trait Bridge: Send + Sync + fmt::Debug {
-    /// Up to `limit` messages that follow `prefix` in the inbox, so deep on the L1 that they may be
+    /// The messages that follow `prefix` in the inbox, so deep on the L1 that they may be
     /// consumed; none if the L1 has no such prefix. Called by the thread that makes blocks: it must
     /// not wait.
-    fn messages(&self, prefix: Fp, limit: usize) -> Vec<Message>;
+    fn messages(&self, prefix: Fp) -> Vec<Message>;
 
     /// Deposits that follow `prefix` in the inbox, deep or not.
     fn waiting(&self, prefix: Fp) -> Vec<DepositAction>;

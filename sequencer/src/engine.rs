@@ -198,16 +198,17 @@ impl Engine {
         u64::from(quota).saturating_sub(self.tip.batch.messages) as usize
     }
 
-    /// How many of the messages that come next, as many as the quota has left at most, the open block
-    /// consumes: those that can be proved in time with the batch, one at least if it has nothing yet,
-    /// and those up to the last that is past its timeout, or that nobody has opened. A batch without a
-    /// full quota that leaves one of these out may have no commit that the L1 takes.
+    /// How many of the messages that wait the open block consumes, as many as the quota has left at most:
+    /// those that can be proved in time with the batch, one at least if it has nothing yet, and those up
+    /// to the last that is past its timeout, or that nobody has opened. A batch without a full quota
+    /// that leaves one of these out may have no commit that the L1 takes.
     pub(crate) fn message_room(&self, messages: &[Message]) -> usize {
-        let left = messages.len() as u64;
+        let most = messages.len().min(self.message_quota());
+        let left = most as u64;
         let room = messages_that_fit(&self.tip.batch.work, &self.shared.proving(), left);
         let room = room.max(u64::from(self.is_empty()).min(left)) as usize;
         let slot = self.open.as_ref().map_or(Slot::ZERO, |open| open.opening.slot);
-        room.max(overdue(messages, slot))
+        room.max(overdue(messages, slot)).min(most)
     }
 
     /// Consumes messages of the L1 at the beginning of the open block.

@@ -382,7 +382,15 @@ fn prove_commit(
     let signatures = rollup.signatures(&commit.attestation);
     let (inbox, attestation) = (commit.batch.target.inbox, commit.attestation.digest());
     let (consumed, deposits) = messages.split_at(2);
-    let (waiting, proof) = rollup.folds.waiting(inbox, deposits, &mut OsRng).unwrap();
+    let waits = |deposits: &[DepositAction], known| {
+        rollup.folds.waiting(inbox, deposits, known, &mut OsRng).unwrap()
+    };
+    let (waiting, proof) = waits(deposits, None);
+    // The next proof continues it; of something else, it is of no use.
+    let known = proof.clone().map(|proof| (waiting, proof));
+    let (longer, _) = waits(&[deposits, consumed].concat(), known.clone());
+    assert_eq!(longer, consumed.iter().fold(waiting, Waiting::with));
+    assert_eq!(waits(consumed, known).0, consumed.iter().fold(Waiting::none(inbox), Waiting::with));
     let consumed = consumed.iter().map(DepositAction::action_hash).collect();
     let inbox = CertifiedInbox { before: commit.batch.source.inbox, consumed, waiting };
     let attest = |inbox: &CertifiedInbox, proof: &Option<ProvedStatement>| {

@@ -129,6 +129,8 @@ impl FoldProgram {
         quota: usize,
         cache: Option<KeyCache>,
     ) -> Result<Self, FoldError> {
+        let (actions, waiting) = (sizes.actions.max(1), sizes.waiting.max(1));
+        let sizes = FoldSizes { actions, waiting, ..sizes };
         let mut builder = Program::builder(ProofsVerified::N1);
         if let Some(cache) = cache {
             builder.cache(cache);
@@ -157,7 +159,7 @@ impl FoldProgram {
     ) -> Result<Option<ProvedStatement>, FoldError> {
         let mut last = None;
         let mut middle = from;
-        for actions in actions.chunks(self.sizes.actions.max(1)) {
+        for actions in actions.chunks(self.sizes.actions) {
             let input = FoldInput::new(Fold { from, to: middle }, actions, self.sizes.actions);
             middle = input.fold().to;
             last = Some(self.program.prove(self.fold, input, &[last], rng)?);
@@ -166,7 +168,7 @@ impl FoldProgram {
     }
 
     /// Proves what deposits lead on to from an inbox, and their earliest timeout; nothing if there are
-    /// none.
+    /// none. If `known` is a proof of the first of them, it is continued.
     ///
     /// # Errors
     /// [`FoldError::Prove`].
@@ -174,10 +176,20 @@ impl FoldProgram {
         &self,
         inbox: Fp,
         deposits: &[DepositAction],
+        known: Option<(Waiting, ProvedStatement)>,
         rng: &mut (impl RngCore + CryptoRng),
     ) -> Result<(Waiting, Option<ProvedStatement>), FoldError> {
-        let (mut waiting, mut last) = (Waiting::none(inbox), None);
-        for deposits in deposits.chunks(self.sizes.waiting.max(1)) {
+        let (mut waiting, mut last, mut deposits) = (Waiting::none(inbox), None, deposits);
+        if let Some((known, proof)) = known {
+            let mut states = deposits.iter().scan(waiting, |state, deposit| {
+                *state = state.with(deposit);
+                Some(*state)
+            });
+            if let Some(place) = states.position(|state| state == known) {
+                (waiting, last, deposits) = (known, Some(proof), &deposits[place + 1..]);
+            }
+        }
+        for deposits in deposits.chunks(self.sizes.waiting) {
             let input = WaitingInput::new(waiting, deposits, self.sizes.waiting);
             waiting = input.waiting();
             last = Some(self.program.prove(self.waiting, input, &[last], rng)?);

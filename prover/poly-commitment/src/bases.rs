@@ -12,7 +12,8 @@ use std::sync::{
 use mina_curves::{FixedBases, Point, ProjectivePoint};
 use mina_poseidon::KimchiCurve;
 
-/// Bytes that all tables of multiples of a process may take. A table is 6 MiB at most, and a prover of
+/// Bytes that all tables of multiples of a process may take, beside the 64 of each base that some sum was
+/// over, which stay as long as the base does. A table is 6 MiB at most, and a prover of
 /// both curves has SRS and domains of half a dozen sizes.
 pub const TABLE_BUDGET: usize = 64 << 20;
 
@@ -59,6 +60,9 @@ impl<C: KimchiCurve> Bases<C> {
 
     /// One [`msm`](Self::msm) for each list of scalars.
     pub(crate) fn msm_many(&self, scalars: &[&[C::ScalarField]]) -> Vec<ProjectivePoint<C>> {
+        if scalars.iter().all(|scalars| scalars.is_empty()) {
+            return vec![ProjectivePoint::<C>::default(); scalars.len()];
+        }
         let bases = self.ready();
         let sums = bases.msm_many(scalars);
         self.grow(&bases, &LEFT);

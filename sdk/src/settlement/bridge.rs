@@ -25,17 +25,12 @@ pub(super) struct L1Bridge {
 }
 
 impl Bridge for L1Bridge {
-    fn messages(&self, prefix: Fp, limit: usize) -> Vec<Message> {
+    fn messages(&self, prefix: Fp) -> Vec<Message> {
         let inbox = self.view.borrow().confirmed(self.depth);
         let message = |message: &zeko_bridge::Message| {
             message.deposit.map_or(Message::Unopened(message.action_hash), Message::Deposit)
         };
-        behind(inbox.messages(), prefix)
-            .unwrap_or_default()
-            .iter()
-            .take(limit)
-            .map(message)
-            .collect()
+        behind(inbox.messages(), prefix).unwrap_or_default().iter().map(message).collect()
     }
 
     fn waiting(&self, prefix: Fp) -> Vec<DepositAction> {

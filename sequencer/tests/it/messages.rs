@@ -49,8 +49,8 @@ impl TestInbox {
 }
 
 impl Bridge for TestInbox {
-    fn messages(&self, prefix: Fp, limit: usize) -> Vec<Message> {
-        self.behind(prefix).into_iter().take(limit).collect()
+    fn messages(&self, prefix: Fp) -> Vec<Message> {
+        self.behind(prefix)
     }
 
     fn waiting(&self, prefix: Fp) -> Vec<DepositAction> {

@@ -90,7 +90,8 @@ async fn a_batch_is_no_more_than_can_be_proved_in_time() {
 async fn batches_are_smaller_after_one_that_missed_its_slots() {
     let dir = Directory::new();
     let mut config = config(&dir.0);
-    config.block_ms = 100;
+    // Long enough that commands which are sent one after the other share a block.
+    config.block_ms = 500;
     config.batch = BatchConfig { max_blocks: 1000, max_age_ms: 600_000, most_blocks: 2000 };
     config.proving = proving();
     let mut nonce = 0;
@@ -147,7 +148,10 @@ async fn overdue_messages_are_never_left_behind() {
     let fresh = Message::Deposit(deposit(0, 5 * MINA, Slot::MAX));
     let overdue = Message::Deposit(deposit(1, 5 * MINA, Slot::ZERO));
     let unopened = Message::Unopened(Fp::from(9u64));
-    for message in [fresh, fresh, overdue, fresh, unopened, overdue, fresh, overdue, fresh, fresh] {
+    // The first that is overdue is behind a quota, and then another.
+    let first = [fresh, fresh, fresh, fresh, overdue, fresh];
+    let then = [unopened, overdue, fresh, overdue, fresh, fresh];
+    for message in first.into_iter().chain(then) {
         inbox.push(message);
     }
     handle.connect(Arc::clone(&inbox) as Arc<dyn Bridge>);
@@ -156,8 +160,8 @@ async fn overdue_messages_are_never_left_behind() {
         let messages: Vec<u64> = batches.iter().map(|batch| batch.messages).collect();
         (messages.iter().sum::<u64>() == count as u64).then_some(messages)
     };
-    until("all messages", || messages(10).is_some()).await;
-    assert_eq!(messages(10).unwrap(), [3, 3, 2, 1, 1]);
+    until("all messages", || messages(12).is_some()).await;
+    assert_eq!(messages(12).unwrap(), [3, 3, 3, 1, 1, 1]);
 
     // The same where a batch has no room, and waits for the one before to be committed.
     handle.limit_uncommitted(1);
@@ -166,16 +170,16 @@ async fn overdue_messages_are_never_left_behind() {
     for message in [fresh, overdue, fresh] {
         inbox.push(message);
     }
-    until("the overdue one", || consumed(&handle).len() == 12).await;
+    until("the overdue one", || consumed(&handle).len() == 14).await;
     let tip = handle.tip().height.get();
     until("more blocks", || handle.tip().height.get() > tip + 3).await;
-    assert_eq!(consumed(&handle).len(), 12);
+    assert_eq!(consumed(&handle).len(), 14);
     for batch in handle.batches(0, 20) {
         let committed = BatchRecord { stage: Stage::Committed, ..batch.clone() };
         assert!(handle.replace_batch(&batch, &committed).unwrap());
     }
-    until("the batch with it", || messages(12).is_some()).await;
-    let last = handle.batches(5, 1)[0].clone();
+    until("the batch with it", || messages(14).is_some()).await;
+    let last = handle.batches(6, 1)[0].clone();
     assert_eq!((last.commands, last.messages), (1, 2));
     drop(handle);
     stop(sequencer).await;

@@ -1,5 +1,7 @@
 //! Which proofs to make.
 
+use std::sync::Arc;
+
 use mina_curves::Fp;
 use mina_ledger::{
     rollup::{Commit, CommitOrder, Hashed, Payout, Progress, Sequencer, SignedStatement},
@@ -119,11 +121,13 @@ impl Run {
     /// committed.
     fn inbox(&self, observed: &Observed, known: &Known) -> Result<CommitInbox, Blocked> {
         let states = &observed.contract.action_states;
-        let view = self.view.borrow();
-        let is_same = view.contract().is_some_and(|seen| seen.action_states[0] == states[0]);
-        let messages = if is_same { view.inbox() } else { &[] };
+        let messages = {
+            let view = self.view.borrow();
+            let is_same = view.contract().is_some_and(|seen| seen.action_states[0] == states[0]);
+            if is_same { Arc::clone(&view.inbox) } else { Arc::default() }
+        };
         let quota = self.prover.parameters().message_quota;
-        CommitInbox::newest(messages, &known.batch.statement, states, quota)
+        CommitInbox::newest(&messages, &known.batch.statement, states, quota)
     }
 
     /// Why the batch that the contract waits for cannot be committed, if it is for what waits behind

@@ -196,6 +196,37 @@ fn all_numbers_of_multiples() {
     multiples::<VestaConfig>();
 }
 
+/// More multiples than there are digits, and more bases than one task converts, doubles or sorts.
+#[test]
+fn many_multiples_and_many_bases() {
+    let mut rng = ChaCha20Rng::seed_from_u64(8);
+    let mut bases = points::<VestaConfig>(&mut rng, 2600);
+    for i in [5, 1500, 2599] {
+        bases[i] = Point::<VestaConfig>::zero();
+    }
+    let scalars: Vec<_> = (0..bases.len()).map(|_| crate::Fp::rand(&mut rng)).collect();
+    for backend in BACKENDS {
+        let one = FixedBases::with_backend(backend, &bases[..1]);
+        for count in [63, 64, 65, 127, 128, 129, u32::MAX] {
+            for scalar in [-crate::Fp::ONE, scalars[0], VestaConfig::ENDO_SCALAR] {
+                let sum = one.with_multiples(count).unwrap().msm(&[scalar]);
+                assert_eq!(sum, bases[0] * scalar, "{backend:?}, {count}");
+            }
+        }
+        let plain = FixedBases::with_backend(backend, &bases);
+        for count in [2, 13] {
+            let fixed = plain.with_multiples(count).unwrap();
+            for first in [0, 1025] {
+                let expected = ProjectivePoint::<VestaConfig>::msm_unchecked(
+                    &bases[first..],
+                    &scalars[..bases.len() - first],
+                );
+                assert_eq!(fixed.msm_from(first, &scalars), expected, "{backend:?}, {fixed:?}");
+            }
+        }
+    }
+}
+
 /// A point of order two, which the curve does not have.
 #[test]
 fn bases_off_the_curve_get_no_multiples() {

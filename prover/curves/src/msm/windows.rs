@@ -28,9 +28,10 @@ impl Multiples {
     /// The bases alone.
     pub(super) const NONE: Self = Self { count: 1, step: HALF_BITS };
 
-    /// At most `count` multiples, at distances that are all the same.
+    /// At most `count` multiples, at distances that are all the same, of two doublings or more: no digit
+    /// is narrower.
     pub(super) fn at_most(count: u32) -> Self {
-        let step = HALF_BITS.div_ceil(count.clamp(1, HALF_BITS));
+        let step = HALF_BITS.div_ceil(count.clamp(1, HALF_BITS / 2));
         Self { count: HALF_BITS.div_ceil(step), step }
     }
 

@@ -58,10 +58,10 @@ impl Hashed for Waiting {
     }
 }
 
-/// Whether a batch has consumed exactly `quota` messages, and these are their hashes.
+/// Whether a batch has consumed exactly `quota` messages, which are some, and these are their hashes.
 pub fn is_full_quota(inbox_before: Fp, messages: &[Fp], inbox_after: Fp, quota: usize) -> bool {
     let end = messages.iter().fold(inbox_before, |inbox, hash| push_actions(inbox, *hash));
-    messages.len() == quota && end == inbox_after
+    quota > 0 && messages.len() == quota && end == inbox_after
 }
 
 /// That a committee has signed an attestation, that the inbox behind its batch is a prefix of an
