@@ -168,7 +168,16 @@ async fn messages_are_consumed_in_order_and_once() {
     // What users see of them.
     inbox.0.lock().unwrap().push(Message::Deposit(deposit(20, MINA, Slot::MAX)));
     until("the next one", || consumed(&handle).len() == messages.len() + 1).await;
-    let answer = rpc(address, "zeko_deposits", json!([public(20)])).await;
+    let deposits = async || rpc(address, "zeko_deposits", json!([public(20)])).await;
+    let mut answer = deposits().await;
+    // Who got what is written down a moment after the block can be seen.
+    for _ in 0..1000 {
+        if answer["result"].as_array().is_some_and(|shown| shown.len() == 2) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        answer = deposits().await;
+    }
     let shown = answer["result"].as_array().unwrap();
     assert_eq!(shown.len(), 2, "{answer}");
     assert_eq!(
