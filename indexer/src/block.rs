@@ -1,6 +1,8 @@
 //! Blocks as the indexer keeps them.
 
+use async_graphql::SimpleObject;
 use mina_curves::Fp;
+use serde::Deserialize;
 use serde_json::Value;
 
 /// Where a block stands in its chain.
@@ -14,8 +16,9 @@ pub struct Header {
     pub height: i64,
 }
 
-/// A closed batch of a rollup.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A closed batch of a rollup: as a sequencer's GraphQL has it, and as the indexer's does.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, SimpleObject)]
+#[serde(rename_all = "camelCase")]
 pub struct Batch {
     /// Its number.
     pub number: i64,

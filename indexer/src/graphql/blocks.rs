@@ -8,7 +8,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{coded, internal};
 use crate::{
-    block,
+    block::Batch,
     store::{BlockFilter, BlockRow, CommandFilter, CommandRow, Snapshot, Store},
 };
 
@@ -172,33 +172,6 @@ struct Command {
     block_status: String,
 }
 
-/// A closed batch of a rollup.
-#[derive(Debug, SimpleObject)]
-struct Batch {
-    number: i64,
-    /// The height of its first block
-    first_height: i64,
-    /// The height of its last block
-    last_height: i64,
-    commands: i64,
-    /// Messages of the L1 that it consumes
-    messages: i64,
-    /// included, da_certified, proved, committed or final
-    stage: String,
-    /// The commitment to its data on the DA layer, in hexadecimal
-    data: Option<String>,
-    /// The command on the L1 that commits it
-    settled_by: Option<String>,
-}
-
-impl From<block::Batch> for Batch {
-    fn from(batch: block::Batch) -> Self {
-        let block::Batch { number, first_height, last_height, commands, messages, .. } = batch;
-        let block::Batch { stage, data, settled_by, .. } = batch;
-        Self { number, first_height, last_height, commands, messages, stage, data, settled_by }
-    }
-}
-
 /// How far a command has come.
 #[derive(Debug, SimpleObject)]
 struct CommandStatus {
@@ -324,7 +297,7 @@ impl BlocksQuery {
             return Ok(CommandStatus { hash, state, confirmations: None, batch: None, command });
         };
         let batch = snapshot.batches(Some(found.block_height), 1).await;
-        let batch = batch.map_err(|error| internal(&error))?.pop().map(Batch::from);
+        let batch = batch.map_err(|error| internal(&error))?.pop();
         let stage = batch.as_ref().map(|batch| batch.stage.as_str());
         let state = match (found.block_status.as_str(), stage) {
             ("canonical", _) => CommandState::Final,
@@ -342,8 +315,7 @@ impl BlocksQuery {
         let store: &Store = context.data()?;
         let mut snapshot = store.read().await.map_err(|error| internal(&error))?;
         let batches = snapshot.batches(None, checked_limit(limit)?).await;
-        let batches = batches.map_err(|error| internal(&error))?;
-        Ok(batches.into_iter().map(Batch::from).collect())
+        batches.map_err(|error| internal(&error))
     }
 }
 

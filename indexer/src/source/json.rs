@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::SourceError;
-use crate::block::{Batch, Block, Command, CommandBody, FeeTransfer, Header, SignedKind, Update};
+use crate::block::{Block, Command, CommandBody, FeeTransfer, Header, SignedKind, Update};
 
 /// What [`HeaderJson`] reads.
 pub(super) const HEADER_FIELDS: &str =
@@ -41,30 +41,9 @@ transactions {
   }
 }";
 
-/// What [`BatchJson`] reads.
+/// The fields of a [`Batch`](crate::block::Batch).
 pub(super) const BATCH_FIELDS: &str =
     "number firstHeight lastHeight commands messages stage data settledBy";
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct BatchJson {
-    number: i64,
-    first_height: i64,
-    last_height: i64,
-    commands: i64,
-    messages: i64,
-    stage: String,
-    data: Option<String>,
-    settled_by: Option<String>,
-}
-
-impl From<BatchJson> for Batch {
-    fn from(json: BatchJson) -> Self {
-        let BatchJson { number, first_height, last_height, commands, messages, .. } = json;
-        let BatchJson { stage, data, settled_by, .. } = json;
-        Self { number, first_height, last_height, commands, messages, stage, data, settled_by }
-    }
-}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]

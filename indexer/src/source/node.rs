@@ -8,7 +8,7 @@ use tokio::sync::OnceCell;
 
 use super::{
     ChainSource, SourceError,
-    json::{BATCH_FIELDS, BLOCK_FIELDS, BatchJson, BlockJson, HEADER_FIELDS, HeaderJson},
+    json::{BATCH_FIELDS, BLOCK_FIELDS, BlockJson, HEADER_FIELDS, HeaderJson},
 };
 use crate::block::{Batch, Block, Header};
 
@@ -59,7 +59,7 @@ struct TypeJson {
 
 #[derive(Deserialize)]
 struct BatchesJson {
-    batches: Option<Vec<BatchJson>>,
+    batches: Option<Vec<Batch>>,
 }
 
 #[derive(Deserialize)]
@@ -146,9 +146,17 @@ impl GraphQlSource {
     /// Whether the node's schema has batches: a sequencer's, and no Mina node's.
     async fn has_batches(&self) -> Result<bool, SourceError> {
         let ask = || async {
-            let answer: TypeJson =
-                self.ask("{ __type(name: \"Batch\") { name } }", json!({})).await?;
-            Ok(answer.found.is_some())
+            let query = "{ __type(name: \"Batch\") { name } }";
+            match self.ask::<TypeJson>(query, json!({})).await {
+                Ok(answer) => Ok(answer.found.is_some()),
+                // Some Mina nodes do not show their schema; a sequencer does.
+                Err(SourceError::Refused { message })
+                    if message.to_lowercase().contains("introspection") =>
+                {
+                    Ok(false)
+                }
+                Err(error) => Err(error),
+            }
         };
         self.has_batches.get_or_try_init(ask).await.copied()
     }
@@ -206,6 +214,6 @@ impl ChainSource for GraphQlSource {
         }
         let query = format!("query ($from: Int!) {{ batches(from: $from) {{ {BATCH_FIELDS} }} }}");
         let answer: BatchesJson = self.ask(&query, json!({ "from": from })).await?;
-        Ok(answer.batches.map(|batches| batches.into_iter().map(Batch::from).collect()))
+        Ok(answer.batches)
     }
 }

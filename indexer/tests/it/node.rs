@@ -115,6 +115,42 @@ fn block() -> Value {
     })
 }
 
+/// What nodes say of their schema, and of batches.
+async fn schema(State(kind): State<&'static str>, Json(request): Json<Value>) -> Json<Value> {
+    let is_type = request["query"].as_str().unwrap().contains("__type");
+    Json(match kind {
+        "rollup" if is_type => json!({ "data": { "__type": { "name": "Batch" } } }),
+        "rollup" => json!({ "data": { "batches": [{ "number": request["variables"]["from"],
+            "firstHeight": 5, "lastHeight": 9, "commands": 3, "messages": 1, "stage": "proved",
+            "data": "ab", "settledBy": null }] } }),
+        "mina" if is_type => json!({ "data": { "__type": null } }),
+        "hidden" if is_type => json!({ "errors": [{ "message": "Introspection is not allowed" }] }),
+        _ => json!({ "errors": [{ "message": "try again" }] }),
+    })
+}
+
+/// A rollup's node has batches; a Mina node has none, whether or not it shows its schema; and where the
+/// answer may be another next time, it is an error.
+#[tokio::test]
+async fn batches_are_read_from_nodes_that_have_some() {
+    let read = async |kind: &'static str| {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/graphql", listener.local_addr().unwrap());
+        let router = Router::new().route("/graphql", post(schema)).with_state(kind);
+        let server = tokio::spawn(async move { axum::serve(listener, router).await });
+        let batches = GraphQlSource::new(&url).unwrap().batches(7).await;
+        server.abort();
+        batches
+    };
+    let batches = read("rollup").await.unwrap().unwrap();
+    let [batch] = &batches[..] else { panic!("one batch: {batches:?}") };
+    assert_eq!((batch.number, batch.first_height, batch.last_height), (7, 5, 9));
+    assert_eq!((batch.stage.as_str(), batch.settled_by.as_deref()), ("proved", None));
+    assert_eq!(read("mina").await.unwrap(), None);
+    assert_eq!(read("hidden").await.unwrap(), None);
+    assert!(read("busy").await.is_err());
+}
+
 #[tokio::test]
 async fn a_node_is_read() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

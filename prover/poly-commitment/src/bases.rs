@@ -13,8 +13,8 @@ use mina_curves::{FixedBases, Point, ProjectivePoint};
 use mina_poseidon::KimchiCurve;
 
 /// Bytes that all tables of multiples of a process may take, beside the 64 of each base that some sum was
-/// over, which stay as long as the base does. A table is 6 MiB at most, and a prover of
-/// both curves has SRS and domains of half a dozen sizes.
+/// over, which stay as long as the base does. A table is 6 MiB at most, and a prover of both curves has
+/// SRS and domains of half a dozen sizes.
 pub const TABLE_BUDGET: usize = 64 << 20;
 
 /// What is left of [`TABLE_BUDGET`].

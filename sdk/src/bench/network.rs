@@ -13,6 +13,7 @@ use zeko_sdk::{
     client::RpcClient,
     devnet::{Devnet, DevnetConfig, DevnetSettlement},
     keys::{KeyPair, development_key},
+    settlement::SettlementSettings,
 };
 
 use super::report::Report;
@@ -39,13 +40,17 @@ pub(super) fn network(report: &Report) -> Result<()> {
         let folder = tempfile::tempdir()?;
         let mut config = DevnetConfig::new(folder.path().into());
         let mut settlement = DevnetSettlement::new(config.l1_slot);
-        let wanted = zeko_sdk::settlement::SettlementSettings::default();
-        // Circuits as large as they can be, as in production.
-        settlement.settings.updates = wanted.updates;
-        settlement.settings.proved = wanted.proved;
-        settlement.settings.messages = wanted.messages;
-        settlement.settings.accounts = wanted.accounts;
-        settlement.settings.payments = wanted.payments;
+        // The rollup's circuits as large as they can be, as in production.
+        let SettlementSettings { updates, proved, messages, accounts, payments, .. } =
+            SettlementSettings::default();
+        settlement.settings = SettlementSettings {
+            updates,
+            proved,
+            messages,
+            accounts,
+            payments,
+            ..settlement.settings
+        };
         config.settlement = Some(settlement);
         config.validator = Some(std::env::current_exe()?);
         let start = Instant::now();

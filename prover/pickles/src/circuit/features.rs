@@ -33,7 +33,8 @@ pub(crate) struct FeaturesVar<F> {
 }
 
 impl<F: CycleField> FeaturesVar<F> {
-    /// The parts that `flags` names, in the order of the statement; 17 rows.
+    /// The parts that `flags` names, in the order of the statement; 8 rows for the combiner,
+    /// and a dozen halves.
     pub(crate) fn new<I>(
         cs: &mut CircuitBuilder<F, I>,
         flags: [Boolean<F>; 8],
